@@ -111,6 +111,48 @@ func TestFaultFT44ReloadIsRecorded(t *testing.T) {
 	}
 }
 
+// FT-42: an end of the process while a product that a reload replaced is still closing closes the one that answers beside it, and not
+// after it: both have the same few seconds.
+func TestFaultFT42ProductsCloseSideBySide(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c, err := config.Load(d.ConfigFile, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := openProcess(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	first := p.current.Load()
+	p.reread = func() (*config.Config, error) {
+		next := *c
+		next.Lifetimes.Approval += time.Minute
+		return &next, nil
+	}
+	ctx, end := context.WithCancel(t.Context())
+	defer end()
+	var g errgroup.Group
+	first.work(ctx, &g)
+	release := make(chan struct{})
+	first.stores.reports.Go(func() { <-release }) // so long it closes
+	p.reloadConfig(ctx, &g)
+	second := p.current.Load()
+	end()
+	closed := make(chan error, 1)
+	go func() { closed <- errors.Join(g.Wait(), p.close()) }()
+	eventually(t, plenty, "the second product is closed", func() bool { return second.db.Reads.PingContext(t.Context()) != nil })
+	select {
+	case err := <-closed:
+		t.Errorf("the process ends before the first product is closed: %v", err)
+	default:
+	}
+	close(release)
+	if err := <-closed; err != nil || first.db.Reads.PingContext(t.Context()) == nil {
+		t.Errorf("the first product is not closed, %v", err)
+	}
+}
+
 // FT-35: how a call ended could not be recorded with its approval while the database was held. A product that takes over from the one
 // that made the call records it, and so does an end in order.
 func TestFaultFT35OutcomesOutliveTheirProduct(t *testing.T) {

@@ -13,6 +13,7 @@ import (
 	"os/signal"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -48,6 +49,7 @@ type process struct {
 	// unsettled are approved calls whose outcomes are still to be recorded, through all products.
 	unsettled *approval.Unsettled
 	asked     singleflight.Group // for metrics, what cannot be told to end
+	closings  sync.WaitGroup     // see closeBeside
 
 	reread      func() (*config.Config, error) // reads the configuration again; nil: it is fixed
 	certificate *edge.Certificate              // nil: without TLS
@@ -81,10 +83,21 @@ func openProcess(ctx context.Context, c *config.Config, log *slog.Logger) (*proc
 	return p, nil
 }
 
-// close closes the current product; the previous ones are closed already.
+// closeBeside closes a product that answers no more while serve and close do what they have to do: when the process ends, each that
+// is left has [closeTime] at the same time, and not one after the other.
+func (p *process) closeBeside(closeIt func() error) {
+	p.closings.Go(func() {
+		if err := closeIt(); err != nil {
+			p.log.Error("what answered on another configuration was not closed in order", "error", err)
+		}
+	})
+}
+
+// close closes the current product, and waits for those that closeBeside closes.
 func (p *process) close() error {
 	p.unsettled.EndWaits()
 	err := p.current.Load().close()
+	p.closings.Wait()
 	if left := p.unsettled.Len(); left > 0 {
 		p.log.Error("how approved calls ended was not recorded with their approvals: people are asked what became of them", "calls", left)
 	}

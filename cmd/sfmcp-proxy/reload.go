@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"reflect"
@@ -221,7 +220,8 @@ func (p *process) takeOver(ctx context.Context, g *errgroup.Group) (changed bool
 		return false, err
 	}
 	if err := next.prepare(ctx); err != nil {
-		return false, errors.Join(err, next.close())
+		p.closeBeside(next.close)
+		return false, err
 	}
 	next.forward.TakeOver(previous.forward)
 	next.access.TakeOver(previous.access)
@@ -230,6 +230,6 @@ func (p *process) takeOver(ctx context.Context, g *errgroup.Group) (changed bool
 		p.log.Warn(note)
 	}
 	p.current.Store(next)
-	g.Go(func() error { return previous.retire(ctx) })
+	p.closeBeside(func() error { return previous.retire(ctx) })
 	return true, nil
 }
