@@ -11,8 +11,12 @@ import (
 	"sfmcp-proxy/authproxy/db"
 )
 
-// maxUnsettled is how many outcomes are kept at most that could not be recorded; with their answers it is 16 MiB.
+// maxUnsettled is how many outcomes that could not be recorded keep further approvals from being spent; with their answers it is
+// 16 MiB. Those of calls that are under way by then are kept as well: none is lost because others could not be recorded.
 const maxUnsettled = 256
+
+// errUnsettled refuses to spend an approval: how its call ends might not be recorded either.
+var errUnsettled = fmt.Errorf("how %d calls ended is still to be recorded", maxUnsettled)
 
 // GivenBack ends the reason of an audit entry of a call that failed before it left: its approval is good
 // for another try, also when the audit log is applied again (authproxy.Cutoff.Reapply).
@@ -47,13 +51,21 @@ func (s *Store) Unspend(ctx context.Context, id string) error {
 
 // SettleLeft records how calls ended of which that could not be recorded when they did. It is to be called every now and
 // then; what is still not recorded when the process ends, people are asked about ([Request.Unresolved]). The error is about those
-// that will not be recorded at all; the others are tried all the same.
+// that will not be recorded at all; the others are tried all the same. Once the database does not take one of them, the rest would
+// each wait as long for nothing: they are kept untried, and come before that one the next time.
 func (s *Store) SettleLeft(ctx context.Context) error {
 	var failed []error
-	for _, c := range s.unsettled.take() {
-		if err := c.try(ctx, s); err != nil && (db.Passes(err) || ctx.Err() != nil) {
+	left := s.unsettled.take()
+	for i, c := range left {
+		err := c.try(ctx, s)
+		switch {
+		case err == nil:
+		case db.LacksKey(err): // that row's, and no other's
 			s.unsettled.keep(c)
-		} else if err != nil {
+		case db.Passes(err) || ctx.Err() != nil:
+			s.unsettled.keep(append(left[i+1:], c)...)
+			return errors.Join(failed...)
+		default:
 			failed = append(failed, fmt.Errorf("settling the approval %s afterwards: %w", c.id, err))
 		}
 	}
@@ -106,13 +118,11 @@ func (u *Unsettled) Len() int {
 	return len(u.calls)
 }
 
-// keep keeps a call, if there is room.
-func (u *Unsettled) keep(c *spentCall) {
+// keep keeps calls.
+func (u *Unsettled) keep(calls ...*spentCall) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	if len(u.calls) < maxUnsettled {
-		u.calls = append(u.calls, c)
-	}
+	u.calls = append(u.calls, calls...)
 }
 
 // take returns what was kept, and keeps it no more.

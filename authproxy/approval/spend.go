@@ -21,7 +21,8 @@ const maxResult = 64 << 10
 // Of any number of callers one succeeds; the others get [ErrNotApproved].
 // Where the database does not answer, it is asked again for up to 20 seconds, also when ctx ends: [ErrInDoubt]. Where somebody who agreed may no longer do so, that does not count any
 // more, the request waits again, and the error is [ErrLapsed]. Where they saw what the record
-// had, it is not taken: see [Store.SpendShown].
+// had, it is not taken: see [Store.SpendShown]. While how 256 calls of the process ended is still to be recorded
+// ([Store.SettleLeft]), none is taken.
 func (s *Store) Spend(ctx context.Context, b Binding) (*Request, error) {
 	return s.SpendShown(ctx, b, ShownUnread)
 }
@@ -41,6 +42,9 @@ func (s *Store) SpendShown(ctx context.Context, b Binding, now Shown) (*Request,
 }
 
 func (s *Store) spend(ctx context.Context, b Binding, is Shown) (*stored, error) {
+	if s.unsettled.Len() >= maxUnsettled {
+		return nil, errUnsettled
+	}
 	// A unique index has one call approved once at a time.
 	r, err := s.one(ctx, s.db.Reads, `WHERE binding_hash = $1 AND state = 'approved' AND expires_at > $2`, b.hash(), db.Millis(s.now()))
 	if errors.Is(err, ErrNotFound) || err == nil && r.State != Approved {

@@ -67,7 +67,7 @@ func FailureOf(err error) Failure {
 // the database was held, slow, away or full, or takes no writes just now, or the key file lacks a key that is on
 // its way ([ErrKeyMissing]). Who asked is told to ask again.
 func Passes(err error) bool {
-	if errors.Is(err, ErrKeyMissing) || errors.Is(err, seal.ErrUnknownKey) {
+	if LacksKey(err) {
 		return true
 	}
 	switch FailureOf(err) {
@@ -75,6 +75,12 @@ func Passes(err error) bool {
 		return true
 	}
 	return false
+}
+
+// LacksKey reports whether something failed for want of a key that is not in the key file ([ErrKeyMissing]): what is sealed with
+// another one may well succeed.
+func LacksKey(err error) bool {
+	return errors.Is(err, ErrKeyMissing) || errors.Is(err, seal.ErrUnknownKey)
 }
 
 // InDoubt reports whether a statement that failed may have had its effect: it was sent, and the answer did
