@@ -18,23 +18,13 @@ import (
 // delivery is what the client gets of a call that was made.
 type delivery struct{ *call }
 
-// deliver says what the client gets of the outcome: nothing if its access ended meanwhile.
+// deliver says what the client gets of the outcome.
 func (c *delivery) deliver(ctx context.Context) (result, error) {
-	o, cause := &c.outcome, context.Cause(ctx)
-	switch { // neither needs the database, which may be what does not answer
-	case errors.Is(cause, errCutOff):
-		return result{}, &challenge{invalid: true}
-	case errors.Is(cause, errUnchecked):
-		return result{}, c.unchecked(cause)
-	case errors.Is(cause, errStopped):
-		return result{}, answerText(textStopNow + c.withheldHint())
+	if err := c.lostAccess(ctx); err != nil { // also since that was asked for the entry, which takes its time
+		return result{}, err
 	}
-	alive, err := c.alive(c.lasting)
+	o := &c.outcome
 	switch {
-	case err != nil:
-		return result{}, c.unchecked(err)
-	case !alive:
-		return result{}, &challenge{invalid: true}
 	case c.isUnlisted(ctx):
 		return result{}, c.noSuchName()
 	case o.withheld != "":
@@ -47,26 +37,37 @@ func (c *delivery) deliver(ctx context.Context) (result, error) {
 		return result{}, answerText(o.refused.Message + " " + textUnsure)
 	case o.refused != nil:
 		return result{}, c.passError(o.refused)
-	case errors.Is(cause, errCancelled):
+	case errors.Is(context.Cause(ctx), errCancelled):
 		return result{}, answerText(textCancelled + c.effectHint(o.failure))
 	}
 	return result{}, c.undelivered(o.failure)
 }
 
+// lostAccess returns what the client is told in the place of the outcome, of which it gets nothing: its access ended meanwhile, or
+// nobody knows whether it did, or calls were stopped. nil: it may have the outcome.
+func (c *delivery) lostAccess(ctx context.Context) error {
+	cause := context.Cause(ctx)
+	switch { // none needs the database, which may be what does not answer
+	case errors.Is(cause, errCutOff):
+		return &challenge{invalid: true}
+	case errors.Is(cause, errUnchecked):
+		return c.unchecked(cause)
+	case errors.Is(cause, errStopped):
+		return answerText(textStopNow + c.withheldHint())
+	}
+	alive, err := c.alive(c.lasting)
+	switch {
+	case err != nil:
+		return c.unchecked(err)
+	case !alive:
+		return &challenge{invalid: true}
+	}
+	return nil
+}
+
 // unchecked withholds an answer of which nobody knows whether the client may still have it.
 func (c *delivery) unchecked(cause error) error {
 	return unavailable("It cannot be found out whether access still holds, so the answer is withheld."+c.effectHint(c.outcome.failure), cause)
-}
-
-// isWithheld reports whether the client gets nothing of the outcome, as far as is known now:
-// deliver looks again.
-func (c *delivery) isWithheld(ctx context.Context) bool {
-	cause := context.Cause(ctx)
-	if errors.Is(cause, errCutOff) || errors.Is(cause, errUnchecked) || errors.Is(cause, errStopped) {
-		return true
-	}
-	alive, err := c.alive(c.lasting)
-	return err != nil || !alive
 }
 
 // isUnlisted reports whether a call failed because Salesforce has no such tool. It may say

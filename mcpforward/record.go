@@ -84,7 +84,7 @@ func (c *call) auditResult(ctx context.Context) audit.Result {
 	r.Hidden, r.Cut = o.hidden, o.cut
 	if o.withheld != "" {
 		found = found.Changed()
-	} else if c.delivery.isWithheld(ctx) {
+	} else if c.delivery.lostAccess(ctx) != nil {
 		r.Reason = joined(r.Reason, withheldReason)
 		found = found.Changed()
 	} else {

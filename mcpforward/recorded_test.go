@@ -1,6 +1,7 @@
 package mcpforward
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"net/http"
@@ -249,5 +250,24 @@ func TestU5WithheldAnswer(t *testing.T) {
 			len(e.Records) != c.named || e.Reason != "the answer is withheld from the client" {
 			t.Errorf("%s: %d %s, recorded %+v", name, a.status, a.body, e)
 		}
+	}
+}
+
+// RS-10: access that ends after the entry says that the client got the answer, and before it does, keeps it from the client.
+func TestRS10CutWhileTheOutcomeIsRecorded(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, withEverything) // nobody watches the access epoch: only the last look finds the cut
+	client := w.connect(salesforcesim.RepID, "chatgpt", "all")
+	w.audit.Refuse(func(e audit.Entry) error {
+		if e.Action == audit.ToolCall && e.Outcome == audit.OK {
+			if _, err := w.grants.RevokeGrant(context.Background(), client.grant, "test"); err != nil {
+				t.Error(err)
+			}
+		}
+		return nil
+	})
+	a := client.tool("createSobjectRecord", createAccount)
+	if e := w.last(); a.status != http.StatusUnauthorized || e.Outcome != audit.OK || e.AnswerDigest == "" {
+		t.Errorf("%d %s, recorded %+v", a.status, a.body, e)
 	}
 }
