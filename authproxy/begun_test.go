@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 	"time"
 
@@ -38,18 +39,42 @@ func TestRS10SignInUnderWay(t *testing.T) {
 		}
 		asked := f.browser()
 		page := f.openConsent(t, asked)
+		colleague := f.browser(f.PublicURL + "/oauth/callback")
+		theirs, err := colleague.LogIn(t.Context(), f.PublicURL+f.authorizePath(), sim.ManagerUsername, sim.ManagerPassword)
+		if err != nil {
+			t.Fatal(err)
+		}
 		if err := cut(); err != nil {
 			t.Fatal(err)
 		}
-		if r := f.callbackWith(t, b, callback.Query()); r.status != http.StatusBadRequest || r.header.Get("Location") != "" {
-			t.Errorf("%s: back with %d to %q", name, r.status, r.header.Get("Location"))
+		r := f.callbackWith(t, b, callback.Query())
+		if name == "client" {
+			if r.status != http.StatusBadRequest || r.header.Get("Location") != "" {
+				t.Errorf("%s: back with %d to %q", name, r.status, r.header.Get("Location"))
+			}
+		} else if q := r.location(t).Query(); q.Get("error") != accessDenied || q.Get("error_description") != textEnded || q.Has("code") {
+			t.Errorf("%s: back with %v", name, q)
 		}
-		back, err := browser.Get(t.Context(), signingIn)
+		if n := f.liveAtSalesforce(sim.RepUsername); n != 0 {
+			if _, err := f.Links.RevokePending(t.Context()); err != nil || f.liveAtSalesforce(sim.RepUsername) != 0 {
+				t.Errorf("%s: %d logins of theirs are live at Salesforce, %v", name, n, err)
+			}
+		}
+		back, err := colleague.Get(t.Context(), theirs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if has := strings.Contains(back.Location, "code="); has != (name != "client") {
+			t.Errorf("%s: a colleague is back with %d %s", name, back.Status, back.Location)
+		}
+		back, err = browser.Get(t.Context(), signingIn)
 		if err != nil {
 			t.Fatal(err)
 		}
 		if signed := f.session(t, browser) != nil; signed != (name == "client") { // whose cut is not about who signs in
 			t.Errorf("%s: signed in is %t: %d", name, signed, back.Status)
+		} else if !signed && !strings.Contains(back.Body, "Access was ended") {
+			t.Errorf("%s: told %d %s", name, back.Status, back.Body)
 		}
 		if next := f.decide(t, asked, page, "allow"); (next.Status >= 400) != (name == "client") {
 			t.Errorf("%s: a consent that was open leads to %d %s", name, next.Status, next.URL)
@@ -159,7 +184,7 @@ func TestSRST4PutBackDatabaseFinishesNoSignIn(t *testing.T) {
 			t.Fatal(err)
 		}
 		ends := name == "user" || name == "block" || name == "client"
-		if got := f.callbackWith(t, b, before.Query()); (got.status == http.StatusBadRequest) != ends {
+		if got := f.callbackWith(t, b, before.Query()); strings.Contains(got.header.Get("Location"), "code=") == ends {
 			t.Errorf("%s: begun before it: %d %s", name, got.status, got.header.Get("Location"))
 		}
 		signIn, err := f.Grants.Requests.Open(t.Context(), grant.AuthorizationRequest{Kind: grant.SignIn, Org: "acme"}, "browser")

@@ -99,6 +99,14 @@ func loginOver(status int, cause error) *pageError {
 		links:  []ui.Link{{Text: "Sign in again", Path: "/signin"}}, cause: cause}
 }
 
+// endedMeanwhile tells somebody whose access was ended while they signed in.
+func endedMeanwhile(cause error) *pageError {
+	page := loginOver(http.StatusForbidden, cause)
+	page.text = ui.Capital(textEnded) + "."
+	page.detail = ""
+	return page
+}
+
 // refusalOf is an error that goes to the client where there is one, otherwise to the person.
 func (s *Server) refusalOf(ctx context.Context, req *grant.AuthorizationRequest, refused *oauthError) error {
 	if req.Kind == grant.Authorize {
@@ -158,7 +166,7 @@ func (s *Server) logIn(ctx context.Context, r *http.Request, req *grant.Authoriz
 		return person{}, &oauthError{code: accessDenied, description: "Salesforce signed in another user than the one who is signed in here",
 			cause: errors.Join(errSomebodyElse, s.discard(ctx, who.Org, token))}
 	}
-	if err := s.Grants.Requests.Stands(ctx, req); err != nil {
+	if err := s.Grants.Requests.Stands(ctx, req, who.Subject); err != nil {
 		return deny(accessDenied, textEnded, "ended_meanwhile", errors.Join(err, s.discard(ctx, who.Org, token)))
 	}
 	refused, err := s.keepLogin(ctx, &who, token)
@@ -345,7 +353,7 @@ func (s *Server) createGrant(ctx context.Context, e audit.Entry, req *grant.Auth
 func (s *Server) finishSignIn(ctx context.Context, w http.ResponseWriter, r *http.Request, req *grant.AuthorizationRequest, who person) error {
 	s.dropLink(ctx, who, "no connections")
 	if err := s.startSession(ctx, w, r, req, who); errors.Is(err, grant.ErrNoRequest) {
-		return loginOver(http.StatusForbidden, err)
+		return endedMeanwhile(err)
 	} else if err != nil {
 		return err
 	}
@@ -354,7 +362,7 @@ func (s *Server) finishSignIn(ctx context.Context, w http.ResponseWriter, r *htt
 }
 
 // startSession signs the browser in, recorded first: with a session approvals are given. What ends
-// everything of a user ends their sign-ins under way first and their sessions last, so that a session that is there
+// everything of a user notes that for their sign-ins under way first and ends their sessions last, so that a session that is there
 // while its request stands is either ended by that or not concerned.
 func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *http.Request, req *grant.AuthorizationRequest, who person) error {
 	err := Give(ctx, s.Audit, who.entry(audit.SessionCreate, "", ""), func(ctx context.Context) (audit.Result, error) {
@@ -362,7 +370,7 @@ func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *htt
 		if err != nil {
 			return audit.Result{}, err
 		}
-		if err = s.Grants.Requests.Stands(ctx, req); err != nil {
+		if err = s.Grants.Requests.Stands(ctx, req, who.Subject); err != nil {
 			_, endErr := s.Sessions.EndUser(ctx, who.Org, who.Subject)
 			return audit.Result{Outcome: audit.Denied, Reason: "ended_meanwhile"}, errors.Join(err, endErr)
 		}

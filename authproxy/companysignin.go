@@ -30,7 +30,11 @@ func (s companySigning) startCompany(w http.ResponseWriter, r *http.Request) err
 	if how != company.Silently && how != company.Freshly {
 		how = company.AsUsual
 	}
-	address, state, secret, err := s.Company.Start(r.Context(), company.Attempt{Issuer: single(q, "issuer"), How: how, ReturnTo: ui.SafeReturnTo(single(q, "return_to"))})
+	last, err := s.People.DB.LastCut(r.Context())
+	if err != nil {
+		return err
+	}
+	address, state, secret, err := s.Company.Start(r.Context(), company.Attempt{Issuer: single(q, "issuer"), How: how, ReturnTo: ui.SafeReturnTo(single(q, "return_to")), LastCut: last})
 	if err != nil {
 		return s.companyRefused(r.Context(), "", err)
 	}
@@ -62,20 +66,39 @@ func (s companySigning) finishCompany(w http.ResponseWriter, r *http.Request) er
 	if err != nil {
 		return s.companyRefused(ctx, attempt.ReturnTo, err)
 	}
-	previous, _ := s.Cookies.ReadPerson(r)
-	entry := audit.Entry{Actor: actor.Person(who.Issuer, who.Subject), Action: audit.SessionCreate}
-	err = Give(ctx, s.Audit, entry, func(ctx context.Context) (audit.Result, error) {
-		id, err := s.People.Start(ctx, who, previous)
-		if err == nil {
-			s.Cookies.SetPerson(w, id, s.People.Lifetime)
-		}
-		return audit.Result{}, err
-	})
+	id, err := s.startPerson(ctx, r, who, attempt)
+	if errors.Is(err, errEnded) {
+		return endedMeanwhile(err)
+	}
 	if err != nil {
 		return err
 	}
+	s.Cookies.SetPerson(w, id, s.People.Lifetime)
 	redirect(w, http.StatusSeeOther, ui.SafeReturnTo(attempt.ReturnTo))
 	return nil
+}
+
+// errEnded refuses a sign-in with the company by somebody who was cut off since it was begun.
+var errEnded = errors.New(textEnded)
+
+// startPerson signs a browser in as a person, recorded first. What ends everything of a Salesforce user who is the same human notes
+// that first and ends their sessions last, so that a session that is there without such a note is either ended by that or not concerned.
+func (s companySigning) startPerson(ctx context.Context, r *http.Request, who company.Identity, attempt company.Attempt) (id string, err error) {
+	previous, _ := s.Cookies.ReadPerson(r)
+	err = Give(ctx, s.Audit, audit.Entry{Actor: actor.Person(who.Issuer, who.Subject), Action: audit.SessionCreate}, func(ctx context.Context) (audit.Result, error) {
+		if id, err = s.People.Start(ctx, who, previous); err != nil {
+			return audit.Result{}, err
+		}
+		cut, err := s.People.CutSince(ctx, who.Issuer, who.Subject, attempt.LastCut)
+		switch {
+		case err != nil:
+			return audit.Result{}, errors.Join(err, s.People.End(ctx, id))
+		case cut:
+			return audit.Result{Outcome: audit.Denied, Reason: "ended_meanwhile"}, errors.Join(errEnded, s.People.End(ctx, id))
+		}
+		return audit.Result{}, nil
+	})
+	return id, err
 }
 
 // companyRefused records a sign-in that failed, and is the page that says why. What the

@@ -32,6 +32,7 @@ type Attempt struct {
 	Issuer   string    `json:"i"`
 	How      How       `json:"h,omitempty"`
 	ReturnTo string    `json:"r,omitempty"` // path of ours
+	LastCut  int64     `json:"c,omitempty"` // a number of the caller's, as it was when this was begun: that of the last cut of anybody
 	At       time.Time `json:"t"`
 }
 

@@ -14,7 +14,7 @@ import (
 var uncovered = map[string]map[string]string{
 	"goose_db_version": {"": "the migration library's: a wrong version makes a start fail, and signs nothing"},
 	"meta":             {"": "its values are sealed; org:NAME is compared with the configuration, and another value refuses; a claim says which audit log has a review, and decides nothing about access; without the mark of a move, which is sealed, the audit log still disagrees; when a proxy served last is shown"},
-	"epochs":           {"": "a change makes processes read anew; held back, they do so after ten seconds"},
+	"epochs":           {"": "a change makes processes read anew; held back, they do so after ten seconds; without the note of a cut a sign-in goes on that was under way then, as with a row that is put back"},
 	"audit_persons": {"": "keys are sealed for org, person and pseudonym: one that is exchanged opens nothing, and entries say that their key is missing; one " +
 		"that is taken away hides what entries say about a person, as erasing does, and they say so"},
 	"audit_entries":    {"": "of versions before 0.1.0: has a chain of its own, which is verified when it is taken over"},

@@ -122,7 +122,7 @@ func (s *Store) CreateGrant(ctx context.Context, r *AuthorizationRequest, subjec
 	now := s.now()
 	expires := db.Millis(now.Add(s.lifetimes.Code))
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		if err := r.hold(ctx, tx); err != nil {
+		if err := r.hold(ctx, s.db, tx, subject); err != nil {
 			return err
 		}
 		if err := s.users.see(ctx, tx, r.Org, subject, db.Millis(now)); err != nil {

@@ -8,6 +8,8 @@ import (
 	"encoding/base64"
 	"errors"
 	"fmt"
+	"strconv"
+	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
@@ -65,8 +67,9 @@ type AuthorizationRequest struct {
 	GrantID              string
 	CreatedAt, ExpiresAt time.Time
 	// From is who began it; it is stored, and not read back.
-	From party.Sources
-	row  string // its request_hash, set by [Requests.Finish]; one that was never stored nobody can end
+	From  party.Sources
+	began int64  // [db.DB.LastCut] when it was sent, set by [Requests.Finish]
+	row   string // its request_hash, set by [Requests.Finish]; one that was never stored nobody can end
 }
 
 // Requests are the authorization requests of a [Store], from the page that asks for consent
@@ -207,6 +210,20 @@ func newSentRequest(verifier string) *SentRequest {
 	return &SentRequest{State: derived("state"), Verifier: verifier, Login: derived("cookie")}
 }
 
+// newVerifier is a PKCE verifier (RFC 7636 4.1) that ends with the last cut before its request was sent: the verifier is sealed, and
+// earlier versions take it as it is.
+func newVerifier(lastCut int64) string { return seal.Secret("") + "." + strconv.FormatInt(lastCut, 10) }
+
+// beganAt reads what newVerifier wrote. One of an earlier version has none: 0, which is before every cut.
+func beganAt(verifier string) int64 {
+	_, last, _ := strings.Cut(verifier, ".")
+	n, err := strconv.ParseInt(last, 10, 64)
+	if err != nil {
+		return 0
+	}
+	return n
+}
+
 // Send takes a pending request on its way to Salesforce: it makes the state and the
 // PKCE verifier of that leg and the login cookie. From here the time to come back is
 // counted anew. The same again, from a second click or the back button, gets the same way
@@ -219,7 +236,11 @@ func (q *Requests) Send(ctx context.Context, id, browser string) (*SentRequest, 
 	if err != nil {
 		return nil, err
 	}
-	sent := newSentRequest(seal.Secret(""))
+	last, err := q.db.LastCut(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("sending authorization request: %w", err)
+	}
+	sent := newSentRequest(newVerifier(last))
 	if r.sealedVerifier, err = q.ring.Seal(verifierPlace(r.hash, r.Org), []byte(sent.Verifier)); err != nil {
 		return nil, fmt.Errorf("sending authorization request: %w", err)
 	}
@@ -308,6 +329,7 @@ func (q *Requests) Finish(ctx context.Context, state, login string) (r *Authoriz
 	if err != nil {
 		return nil, "", fmt.Errorf("finishing authorization request: %w", err)
 	}
+	r.began = beganAt(string(plain))
 	if r.Kind == Authorize {
 		r.GrantID = newGrantID()
 	}
@@ -318,9 +340,9 @@ func (q *Requests) Finish(ctx context.Context, state, login string) (r *Authoriz
 // until it has ended in a code or a session.
 const finishing = 5 * time.Minute
 
-// Stands returns [ErrNoRequest] for a finished request that was ended since with what the user, or the
-// client, had: by [Store.RevokeUser], [Store.BlockUser] or [Store.RevokeClient].
-func (q *Requests) Stands(ctx context.Context, r *AuthorizationRequest) error {
+// Stands returns [ErrNoRequest] for a finished request that gives the user who came back with it nothing any more: all that they
+// had was ended since it was sent, by [Store.RevokeUser] or [Store.BlockUser], or the client's, by [Store.RevokeClient].
+func (q *Requests) Stands(ctx context.Context, r *AuthorizationRequest, subject string) error {
 	var stands bool
 	if err := q.db.Reads.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM authorization_requests WHERE request_hash = $1 AND status = 'done')`, r.row).Scan(&stands); err != nil {
 		return fmt.Errorf("looking for an authorization request: %w", err)
@@ -328,40 +350,50 @@ func (q *Requests) Stands(ctx context.Context, r *AuthorizationRequest) error {
 	if !stands {
 		return ErrNoRequest
 	}
-	return nil
+	return r.notCut(ctx, q.db, q.db.Reads, subject)
 }
 
-// hold keeps, until the transaction ends, everybody from ending a finished request, or returns [ErrNoRequest]
-// for one that was ended.
-func (r *AuthorizationRequest) hold(ctx context.Context, tx *sql.Tx) error {
-	if r.row == "" {
-		return nil
-	}
-	n, err := db.Affected(ctx, tx, `UPDATE authorization_requests SET status = 'done' WHERE request_hash = $1 AND status = 'done'`, r.row)
-	if err == nil && n != 1 {
+// notCut returns [ErrNoRequest] if the user was cut off since the request was sent.
+func (r *AuthorizationRequest) notCut(ctx context.Context, d *db.DB, from db.RowQuerier, subject string) error {
+	cut, err := d.CutSince(ctx, from, r.Org, subject, r.began)
+	if err == nil && cut {
 		return ErrNoRequest
 	}
 	return err
 }
 
-// endBegun ends the requests for which where holds. A transaction that ends what a user or a client has does it
-// first: whoever made a grant of one before is then seen by the statement that ends grants, and nobody makes one after.
-func endBegun(ctx context.Context, d *db.DB, tx *sql.Tx, where, of string) error {
+// hold keeps, until the transaction ends, everybody from ending a finished request and from cutting off the user who came back with
+// it, or returns [ErrNoRequest] if either was done.
+func (r *AuthorizationRequest) hold(ctx context.Context, d *db.DB, tx *sql.Tx, subject string) error {
+	if r.row == "" {
+		return nil
+	}
+	if err := d.HoldCuts(ctx, tx, r.Org, subject); err != nil {
+		return err
+	}
+	n, err := db.Affected(ctx, tx, `UPDATE authorization_requests SET status = 'done' WHERE request_hash = $1 AND status = 'done'`, r.row)
+	switch {
+	case err != nil:
+		return err
+	case n != 1:
+		return ErrNoRequest
+	}
+	return r.notCut(ctx, d, tx, subject)
+}
+
+// endBegun ends the requests of a client. A transaction that ends what a client has does it first: whoever made a grant of one
+// before is then seen by the statement that ends grants, and nobody makes one after.
+func endBegun(ctx context.Context, d *db.DB, tx *sql.Tx, clientID string) error {
 	if err := d.Lock(ctx, tx, "authorization_requests"); err != nil {
 		return err
 	}
-	_, err := tx.ExecContext(ctx, `DELETE FROM authorization_requests WHERE `+where, of)
+	_, err := tx.ExecContext(ctx, `DELETE FROM authorization_requests WHERE client_id = $1`, clientID)
 	return err
 }
 
-// begunBySomebody are the requests of an org with which somebody has gone to Salesforce: who that is, is
-// known only when they are back, and by then they may have proved it before everything of theirs was ended. The
-// others of the org who are just signing in have to begin again.
-const begunBySomebody = `org = $1 AND status IN ('sent', 'done')`
-
-// EndOfOrg ends the sign-ins of an org that [Store.RevokeUser] would end, as far as they were begun before then.
+// EndOfOrg ends the requests of an org that were begun before then, with which somebody has gone to Salesforce: by whom is not known.
 func (q *Requests) EndOfOrg(ctx context.Context, org string, before time.Time) error {
-	return q.endBefore(ctx, begunBySomebody, org, before)
+	return q.endBefore(ctx, `org = $1 AND status IN ('sent', 'done')`, org, before)
 }
 
 // EndOfClient ends the authorizations of a client that were begun before then.

@@ -58,26 +58,31 @@ func (s *Store) EndSurplus(ctx context.Context, org, subject, why string) (ended
 		org, subject, MaxLive)
 }
 
-// RevokeUser ends all grants of a user at once and returns how many there were, and every sign-in
-// of their org that is under way.
+// RevokeUser ends all grants of a user at once and returns how many there were; their sign-ins that are under way
+// give nothing.
 func (s *Store) RevokeUser(ctx context.Context, org, subject, why string) (n int, err error) {
-	ended, err := s.revokeBegun(ctx, begunBySomebody, org, why, `grants.org = $3 AND grants.subject = $4`, org, subject)
-	return len(ended), err
+	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+		if err := s.db.NoteCut(ctx, tx, org, subject, s.now()); err != nil {
+			return err
+		}
+		ended, err := s.revoke(ctx, tx, why, `grants.org = $3 AND grants.subject = $4`, org, subject)
+		n = len(ended)
+		return err
+	})
+	if err != nil {
+		return 0, fmt.Errorf("revoking: %w", err)
+	}
+	return n, nil
 }
 
 // RevokeClient ends all grants of a client at once, and returns them, and every authorization of it that is
 // under way.
 func (s *Store) RevokeClient(ctx context.Context, clientID, why string) (ended []Grant, err error) {
-	return s.revokeBegun(ctx, `client_id = $1`, clientID, why, `grants.client_id = $3`, clientID)
-}
-
-// revokeBegun ends grants, and before them the requests for which begun holds, whose $1 is of.
-func (s *Store) revokeBegun(ctx context.Context, begun, of, why, where string, args ...any) (ended []Grant, err error) {
 	err = s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
-		if err := endBegun(ctx, s.db, tx, begun, of); err != nil {
+		if err := endBegun(ctx, s.db, tx, clientID); err != nil {
 			return err
 		}
-		ended, err = s.revoke(ctx, tx, why, where, args...)
+		ended, err = s.revoke(ctx, tx, why, `grants.client_id = $3`, clientID)
 		return err
 	})
 	if err != nil {
@@ -94,13 +99,13 @@ func (s *Store) EndUnusedClient(ctx context.Context, clientID string, after time
 }
 
 // BlockUser refuses the user from now on and ends all grants, in one transaction, and
-// returns how many there were; sign-ins under way end as by [Store.RevokeUser]. The user need not have been seen before.
+// returns how many there were; sign-ins under way give nothing, as by [Store.RevokeUser]. The user need not have been seen before.
 func (s *Store) BlockUser(ctx context.Context, org, subject, why string) (n int, err error) {
 	if org == "" || subject == "" {
 		return 0, errors.New("blocking user: org and subject are required")
 	}
 	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
-		if err := endBegun(ctx, s.db, tx, begunBySomebody, org); err != nil {
+		if err := s.db.NoteCut(ctx, tx, org, subject, s.now()); err != nil {
 			return err
 		}
 		if _, err := s.users.setBlocked(ctx, tx, org, subject, s.millis()); err != nil {

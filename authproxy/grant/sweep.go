@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"sfmcp-proxy/authproxy/db"
 )
 
 // keepEnded is how long an ended grant can still be listed; the audit log keeps it
@@ -41,6 +43,9 @@ func (s *Store) Sweep(ctx context.Context) error {
 		}
 		return s.sweep(ctx, tx, since, now)
 	})
+	if err == nil {
+		err = s.db.SweepCuts(ctx, s.db.Writes, db.Time(now))
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err != nil {
