@@ -22,7 +22,7 @@ type asking struct {
 	mu       sync.Mutex
 	sessions map[string]*askingSession // by Mcp-Session-Id
 	posted   []string                  // bodies of all messages
-	changes  chan string               // notifications for the streams, by method
+	changes  chan string               // notifications for the streams, by method, with params after a space
 }
 
 type askingSession struct {
@@ -136,7 +136,11 @@ func (a *asking) stream(w http.ResponseWriter, r *http.Request) {
 	for {
 		select {
 		case method := <-a.changes:
-			fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"method\":%q}\n\n", method)
+			method, params, _ := strings.Cut(method, " ")
+			if params != "" {
+				params = `,"params":` + params
+			}
+			fmt.Fprintf(w, "data: {\"jsonrpc\":\"2.0\",\"method\":%q%s}\n\n", method, params)
 			w.(http.Flusher).Flush()
 		case <-r.Context().Done():
 			return

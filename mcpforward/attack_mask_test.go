@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/go-json-experiment/json/jsontext"
+
 	"sfmcp-proxy/authproxy/audit"
 	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/authproxy/policy/mask"
@@ -208,6 +210,26 @@ func TestMaskCanaryInEventStreams(t *testing.T) {
 	call := canaryCalls(ids)["masked"][0]
 	if a := c.tool(call[0], call[1]); a.failed() || strings.Contains(a.body, canaryMark) || !strings.Contains(a.body, "(hidden)") || strings.Contains(a.body, "step 1") {
 		t.Errorf("%s", a.body)
+	}
+}
+
+// FW-22: of progress nothing passes beside how far it is, whatever a hosted server writes next to that.
+func TestFW22ProgressTellsNothingHidden(t *testing.T) {
+	t.Parallel()
+	c := newCall(&request{}, audit.ToolCall)
+	c.decision.Obligations.Hiding = mask.New([]string{"Contact.SSN__c"}, nil)
+	for params, want := range map[string]string{
+		`{"progressToken":"a","progress":1,"total":2.5,"message":"078-05-1120"}`:                                         `{"progressToken":"a","progress":1,"total":2.5}`,
+		`{"Message":"078-05-1120","progressToken":7,"progress":1,"data":["078-05-1120"],"_meta":{"text":"078-05-1120"}}`: `{"progressToken":7,"progress":1}`,
+		`{"progressToken":"a","progress":1,"total":"078-05-1120"}`:                                                       `{"progressToken":"a","progress":1}`,
+	} {
+		m := c.obligations.pass(jsonrpc.Request(nil, "notifications/progress", jsontext.Value(params)))
+		if m == nil || string(m.Params) != want {
+			t.Errorf("%s: %+v", params, m)
+		}
+	}
+	if m := c.obligations.pass(jsonrpc.Request(nil, "notifications/message", jsontext.Value(`{"data":"078-05-1120"}`))); m != nil {
+		t.Errorf("a log message passes: %+v", m)
 	}
 }
 

@@ -43,17 +43,22 @@ var shapes = map[string]mask.Shape{
 }
 
 // pass is what passes of a notification of the hosted server during the call, nil
-// if nothing does: a message may quote what the tool reads.
+// if nothing does: a message may quote what the tool reads, and so may whatever is beside it.
 func (c *obligations) pass(m *jsonrpc.Message) *jsonrpc.Message {
 	if !c.hides() {
 		return m
 	}
-	params, err := jsonrpc.ParseObject(m.Params)
+	given, err := jsonrpc.ParseObject(m.Params)
 	if m.Method != "notifications/progress" || err != nil {
 		return nil
 	}
-	params.Delete("message")
-	return &jsonrpc.Message{Method: m.Method, Params: params.Encode()}
+	var params jsonrpc.Object
+	for _, name := range []string{"progressToken", "progress", "total"} { // the token is the client's own
+		if v, ok := given.Get(name); ok && (v.Kind() == '0' || name == "progressToken") {
+			params.Set(name, v)
+		}
+	}
+	return jsonrpc.Request(nil, m.Method, params.Encode())
 }
 
 // onAnswer reports whether the rules ask for anything of the answer.

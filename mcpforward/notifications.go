@@ -52,6 +52,15 @@ var listChanges = map[string]string{
 	"resourcesListChanged": "notifications/resources/list_changed",
 }
 
+// logMessage is the notification with a text of the hosted server's.
+const logMessage = "notifications/message"
+
+// mayTellOfRecords reports whether rules ask for anything of what a text tells of records. One on a stream
+// belongs to no call: nobody could hide fields in it, or note that people outside wrote it.
+func (r *request) mayTellOfRecords() bool {
+	return r.server.Policy.HidesFields() || r.watchOutside[r.grant.Org]
+}
+
 // openStream is GET of a client with a session: the hosted server's notifications, if
 // it offers any. Salesforce does not (HTTP 405).
 func (r *request) openStream() (result, error) {
@@ -61,7 +70,7 @@ func (r *request) openStream() (result, error) {
 	if err := r.findSession(); err != nil {
 		return result{}, err
 	}
-	l := listener{request: r, wants: map[string]bool{"notifications/message": r.client.logLevel != ""}}
+	l := listener{request: r, wants: map[string]bool{logMessage: r.client.logLevel != "" && !r.mayTellOfRecords()}}
 	for _, method := range listChanges {
 		l.wants[method] = true
 	}
@@ -162,6 +171,9 @@ func (l *listener) pass(ctx context.Context, next nextNotification) (result, err
 		m, err := next(ctx)
 		if err != nil {
 			return l.end(ctx)
+		}
+		if m.Method != logMessage { // its name says all there is to say
+			m = jsonrpc.Request(nil, m.Method, nil)
 		}
 		if l.wants[m.Method] && l.out.Notify(l.mark(m)) != nil {
 			return result{}, nil // the client has gone

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/access"
+	"sfmcp-proxy/authproxy/policy"
 	"sfmcp-proxy/examples/salesforcesim"
 	"sfmcp-proxy/mcpforward/limit"
 )
@@ -94,6 +95,50 @@ func TestLogMessages(t *testing.T) {
 	}
 	if a := quiet.tool("log", `{}`); strings.Contains(a.body, "notifications/message") {
 		t.Errorf("quiet: %s", a.body)
+	}
+}
+
+// FW-32: what a hosted server says on a stream belongs to no call, so nobody could hide fields in it, or note that it holds
+// text of people outside. Where rules ask for either, no log message passes there, and nothing beside the name
+// of what has changed.
+func TestFW32StreamsTellNothingOfRecords(t *testing.T) {
+	t.Parallel()
+	const logged = `notifications/message {"level":"error","data":"SSN 078-05-1120"}`
+	const changed = `notifications/tools/list_changed {"text":"SSN 078-05-1120"}`
+	for name, tt := range map[string]struct {
+		rules  []policy.Rule
+		passes bool
+	}{
+		"nothing is hidden": {[]policy.Rule{{Effect: policy.Allow}}, true},
+		"fields are masked": {[]policy.Rule{{Effect: policy.Allow, Mask: []string{"Contact.SSN__c"}}}, false},
+		"fields are dropped for others": {[]policy.Rule{{Effect: policy.Allow, Classes: []policy.Class{policy.Read}, Drop: []string{"*.SSN__c"}},
+			{Effect: policy.Allow}}, false},
+		"outside text counts": {[]policy.Rule{{Effect: policy.Confirm, Classes: []policy.Class{policy.Update}, After: policy.OutsideText}, {Effect: policy.Allow}}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			server := newAsking(t)
+			w := newWorld(t, func(c *setup) {
+				c.Servers = append(c.Servers, access.Server{Name: "asking", Org: "acme", URL: server.URL + "/platform/mcp/v1/custom/Asking",
+					Policy: &policy.Policy{Name: "asking", Rules: tt.rules}, Groups: []string{"*"}})
+			})
+			c := w.capable("asking", `{}`)
+			if a := c.call("logging/setLevel", `{"level":"info"}`); a.Error != nil {
+				t.Fatalf("logging/setLevel: %s", a.body)
+			}
+			stream := c.open(c.request(nil, get))
+			server.changes <- logged
+			server.changes <- changed
+			m := stream.next()
+			if passed := m != nil && m.Method == "notifications/message"; passed != tt.passes {
+				t.Errorf("first came %+v", m)
+			} else if passed {
+				m = stream.next()
+			}
+			if m == nil || m.Method != "notifications/tools/list_changed" || strings.Contains(m.raw, "SSN") {
+				t.Errorf("then came %+v", m)
+			}
+		})
 	}
 }
 

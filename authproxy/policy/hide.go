@@ -13,6 +13,11 @@ func (p *Policy) ConcealsFields() bool {
 	return slices.ContainsFunc(p.Rules, func(r Rule) bool { return r.hides() || r.Effect == Deny && r.Fields != nil })
 }
 
+// HidesFields reports whether a rule hides fields in answers, of whomever.
+func (p *Policy) HidesFields() bool {
+	return slices.ContainsFunc(p.Rules, func(r Rule) bool { return r.hides() })
+}
+
 // textNoFields is what a caller is told of a call whose answer cannot be read.
 const textNoFields = "Your organization hides fields in answers of this kind, and in this one they cannot be told apart. The call was not made; use a query for the records instead."
 
