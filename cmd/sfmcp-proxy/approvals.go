@@ -102,11 +102,11 @@ func counterCommand() *cobra.Command {
 		if err != nil {
 			return err
 		}
-		arguments, err := cmd.Flags().GetString("arguments")
+		arguments, err := jsonObject(cmd.Flag("arguments").Value.String())
 		if err != nil {
-			return err
+			return usageError{fmt.Errorf("--arguments: %w, all arguments of the call as 'approval show' prints them; nothing was done", err)}
 		}
-		r, err := s.newDecisions().Counter(cmd.Context(), by, args[0], []byte(arguments))
+		r, err := s.newDecisions().Counter(cmd.Context(), by, args[0], arguments)
 		if err != nil {
 			return undecided(args[0], r, err)
 		}
@@ -200,7 +200,7 @@ func undecided(id string, r *approval.Request, err error) error {
 		return noApproval(id)
 	case errors.Is(err, approval.ErrAlready) && r != nil && r.State == approval.Pending:
 		return fmt.Errorf("%s: that person agreed before, or as many as that role needs; it still needs %s", id, r.WhoIsMissing())
-	case errors.Is(err, approval.ErrGone), errors.Is(err, approval.ErrAlready):
+	case errors.Is(err, approval.ErrGone), errors.Is(err, approval.ErrAlready), errors.Is(err, approval.ErrNotApprover) && r.State != approval.Pending:
 		return fmt.Errorf("%s is %s", id, r.State)
 	case errors.Is(err, approval.ErrNotApprover):
 		return fmt.Errorf("%s: %w; it needs %s, see --role", id, err, r.WhoIsMissing())

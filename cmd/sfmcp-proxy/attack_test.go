@@ -118,6 +118,17 @@ func TestRS16AD16ListenersAreSeparate(t *testing.T) {
 			t.Errorf("public %s: %d", path, got)
 		}
 	}
+	// A page with a slash behind its address is that page; nothing else is found by another spelling.
+	for path, want := range map[string]string{"/account/": "/account", "/approvals/?x=1": "/approvals?x=1", "/connect/sobject-all/": "/connect/sobject-all", "/console/": "/console",
+		"/console/people/acme/005xx000001Sv6AAAS/": "/console/people/acme/005xx000001Sv6AAAS", "/account//": "", "//account/": "", "/oauth/callback/?code=x": "", "/oauth/authorize/": "",
+		"/console/nothing/": "", "/account/%2e%2e/": "", "/assets/": "", "/Account/": ""} {
+		if got, header, _ := status(t, "GET", d.PublicURL+path, nil); header.Get("Location") != want || (got == http.StatusPermanentRedirect) != (want != "") {
+			t.Errorf("%s: %d, to %q, want %q", path, got, header.Get("Location"), want)
+		}
+		if got, header, _ := status(t, "POST", d.PublicURL+path, nil); got == http.StatusPermanentRedirect {
+			t.Errorf("POST %s: %d, to %q", path, got, header.Get("Location"))
+		}
+	}
 	// A name that no server has answers like one that exists, before there is a token.
 	unknown, _, _ := status(t, "POST", d.PublicURL+"/mcp/no-such-server", nil)
 	known, _, _ := status(t, "POST", d.PublicURL+"/mcp/sobject-all", nil)

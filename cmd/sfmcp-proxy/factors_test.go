@@ -33,6 +33,7 @@ func TestAP06SeveralApproversByCommand(t *testing.T) {
 		{[]string{"show", id}, exitDone, `role:security: 1 of 2, operator`},
 		{[]string{"approve", id, "--as", "Cem"}, exitDone, "approved " + id},
 		{[]string{"approve", id, "--as", "Dee", "--role", "security"}, exitFailed, id + " is approved"},
+		{[]string{"approve", id, "--as", rep}, exitFailed, id + " is approved"},
 	} {
 		out, status := d.command(append([]string{"approval"}, step.args...)...)
 		if status != step.status || !strings.Contains(strings.Join(strings.Fields(out), " "), step.says) {
@@ -50,6 +51,11 @@ func TestAP06SeveralApproversByCommand(t *testing.T) {
 	const other = `{"body":{"Name":"Final Ltd"},"sobject-name":"Account"}`
 	if out, status := d.command("approval", "counter", id, "--as", "Ann", "--arguments", `{"body":{"Name":1},"sobject-name":"Account"}`); status != exitFailed || !strings.Contains(out, "only values may be others") {
 		t.Errorf("another kind of value: status %d\n%s", status, out)
+	}
+	for _, none := range [][]string{nil, {"--arguments", "{"}, {"--arguments", "[]"}, {"--arguments", `{"a":1,"a":2}`}} {
+		if out, status := d.command(append([]string{"approval", "counter", id, "--as", "Ann"}, none...)...); status != exitUsage || !strings.Contains(out, "--arguments: expected a JSON object") {
+			t.Errorf("%q: status %d\n%s", none, status, out)
+		}
 	}
 	out := d.must("approval", "counter", id, "--as", "Ann", "--arguments", other)
 	proposed := strings.Fields(out)[1]

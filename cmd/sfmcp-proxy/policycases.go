@@ -58,10 +58,18 @@ func (c policyCase) validate(expected bool) error {
 	if c.After != "" && c.After != policy.OutsideText {
 		return fmt.Errorf("after: found %q, expected %s", c.After, policy.OutsideText)
 	}
-	if !c.arguments.IsValid() || c.arguments.Kind() != '{' {
-		return errors.New("arguments: expected a JSON object without duplicate names")
+	if _, err := jsonObject(string(c.arguments)); err != nil {
+		return fmt.Errorf("arguments: %w", err)
 	}
 	return nil
+}
+
+// jsonObject reads the arguments of a call, as people type them.
+func jsonObject(text string) (jsontext.Value, error) {
+	if v := jsontext.Value(text); v.IsValid() && v.Kind() == '{' {
+		return v, nil
+	}
+	return nil, errors.New("expected a JSON object without duplicate names")
 }
 
 // call is the call of a case, made now if the case says no moment.

@@ -21,7 +21,7 @@ func (p *product) table() http.Handler {
 	p.api.Mount(r, p.pages)     // /console/api/…
 	p.team.Mount(r, p.pages)    // /console/…
 	r.PathPrefix("/assets/").Handler(ui.Assets())
-	r.NotFoundHandler = p.message(http.StatusNotFound, "Not found", "There is nothing at this address.")
+	r.NotFoundHandler = edge.WithoutSlash(r, p.message(http.StatusNotFound, "Not found", "There is nothing at this address."), "/account", "/approvals", "/connect", "/console")
 	r.MethodNotAllowedHandler = edge.MethodNotAllowed(r, p.message(http.StatusMethodNotAllowed, "Not possible", "This address does not take that kind of request."))
 	tooMany := p.message(http.StatusTooManyRequests, "Too many sign-ins", "Too many sign-ins were begun from your network. Wait a minute, then try again.")
 	r.Use(func(next http.Handler) http.Handler { return p.edge.LimitSources(next, tooMany) })

@@ -15,8 +15,8 @@ type approvalRow struct {
 	Org       string          `json:"org" col:"ORG" fit:"drop"`
 	Subject   string          `json:"subject" col:"REQUESTER"`
 	Client    string          `json:"client" col:"CLIENT" fit:"drop"`
-	Server    string          `json:"server" col:"SERVER" fit:"line"`
-	Tool      string          `json:"tool" col:"TOOL" fit:"line"`
+	Server    string          `json:"server" col:"SERVER" fit:"line,late"`
+	Tool      string          `json:"tool" col:"TOOL" fit:"line,late"`
 	Class     string          `json:"class" col:"CLASS" fit:"drop"`
 	Approvers string          `json:"approvers" col:"WHO DECIDES" fit:"drop"`
 	Created   moment          `json:"created" col:"ASKED" fit:"drop"`

@@ -11,9 +11,9 @@ type grantRow struct {
 	ID       string `json:"id" col:"CONNECTION"`
 	Org      string `json:"org" col:"ORG" fit:"drop"`
 	Subject  string `json:"subject" col:"USER ID" fit:"drop"`
-	Username string `json:"username" col:"USERNAME" fit:"line"`
-	Client   string `json:"client" col:"CLIENT" fit:"line"`
-	Server   string `json:"server" col:"SERVER" fit:"line"`
+	Username string `json:"username" col:"USERNAME" fit:"line,late"`
+	Client   string `json:"client" col:"CLIENT" fit:"line,late"`
+	Server   string `json:"server" col:"SERVER" fit:"line,late"`
 	LastUsed moment `json:"last_used" col:"LAST USE" fit:"drop"`
 	Created  moment `json:"created" col:"SINCE" fit:"drop"`
 	Revoked  moment `json:"revoked" col:"ENDED"` // whole: what ended must not look live
