@@ -364,6 +364,18 @@ type Summary struct {
 	Open int // items about which nobody has decided
 }
 
+// ConnectAgain says by what somebody whose access to a server ended can connect to it again, and what ends that; "" where
+// nothing is known by which they could. The groups are those of an item.
+func ConnectAgain(groups []string) string {
+	switch {
+	case len(groups) == 0:
+		return ""
+	case slices.Contains(groups, access.Everyone):
+		return "they can connect again, because every user of the org may: whoever must not, has to be blocked"
+	}
+	return "they can connect again by the groups " + strings.Join(groups, ", ") + ", until they are taken out of them"
+}
+
 // MayDecide says whether somebody may take that decision about an item: nil, or the error that [Reviews.Decide]
 // would have, [ErrOwnAccess].
 func (r *Reviews) MayDecide(ctx context.Context, by approval.Decider, of review.Of, what audit.Decision) error {

@@ -12,6 +12,7 @@ import (
 
 	"github.com/go-json-experiment/json/jsontext"
 
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
@@ -422,4 +423,21 @@ func TestAU08ReviewBeginsOrIsRecordedAsNotBegun(t *testing.T) {
 		}
 	}
 	t.Error("the caller is asked for without end")
+}
+
+// Whoever is cut off from what every user of the org may use is in no group that they could be taken out of.
+func TestConnectAgain(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		groups []string
+		want   string
+	}{
+		{nil, ""},
+		{[]string{"sales", "pilot"}, "they can connect again by the groups sales, pilot, until they are taken out of them"},
+		{[]string{"sales", access.Everyone}, "they can connect again, because every user of the org may: whoever must not, has to be blocked"},
+	} {
+		if got := ConnectAgain(tt.groups); got != tt.want {
+			t.Errorf("%q: %q, want %q", tt.groups, got, tt.want)
+		}
+	}
 }

@@ -39,7 +39,7 @@ func checkReview(t *testing.T, d *demo) {
 	if out, status := d.command("review", "decide", "revoke", "--unused", "--reason", "nobody used it"); status != exitFailed || !strings.Contains(out, "of sobject-reads") || !strings.Contains(out, "nobody has listed the tools") {
 		t.Errorf("where it cannot be known: status %d, %s", status, out)
 	}
-	if out := d.must("review", "decide", "revoke", "--user", rep, "--server", "sobject-reads", "--reason", "not needed"); !strings.Contains(out, rep+" at sobject-reads, 0 connections, nothing ended; they can connect again") {
+	if out := d.must("review", "decide", "revoke", "--user", rep, "--server", "sobject-reads", "--reason", "not needed"); !strings.Contains(out, rep+" at sobject-reads, 0 connections, nothing ended; they can connect again, because every user of the org may: whoever must not, has to be blocked") {
 		t.Errorf("who may only connect: %s", out)
 	}
 	if left := d.must("review", "status", "spring"); !strings.Contains(left, "revoke, nothing ended") {

@@ -140,8 +140,8 @@ func (s reviewing) decideItem(cmd *cobra.Command, by approval.Decider, r *review
 		if ended == 0 {
 			said = fmt.Sprintf("decided: %s at %s, 0 connections, nothing ended", i.Name(), i.Server)
 		}
-		if len(i.Groups) > 0 {
-			said += "; they can connect again by the groups " + strings.Join(i.Groups, ", ")
+		if again := authproxy.ConnectAgain(i.Groups); again != "" {
+			said += "; " + again
 		}
 	}
 	return reportAct(cmd, err, said, d)

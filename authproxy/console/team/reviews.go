@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy"
+	"sfmcp-proxy/authproxy/access"
 	"sfmcp-proxy/authproxy/actor"
 	"sfmcp-proxy/authproxy/approval"
 	"sfmcp-proxy/authproxy/audit"
@@ -249,7 +251,7 @@ func (t reviewPages) item(q *request) error {
 	p := q.page(i.Name()+" at "+i.Server, "/console/reviews", "")
 	p.Back = &ui.Link{Text: "Review " + r.ID, Path: reviewPath(r.ID) + "?state=open"}
 	facts := []ui.Fact{{Name: "Decision", Cell: decisionCell(q, i)}, {Name: "Connections when it began", Cell: ui.Cell{Text: strconv.Itoa(i.Connections)}}, {Name: "Connected since", Cell: ui.Cell{Text: ui.Moment(i.Granted, q.Now)}},
-		{Name: "Last use", Cell: ui.Cell{Text: sinceUse(q, i.LastUsed)}}, {Name: "May connect by the groups", Cell: ui.Cell{Text: strings.Join(i.Groups, ", ")}}}
+		{Name: "Last use", Cell: ui.Cell{Text: sinceUse(q, i.LastUsed)}}, {Name: "May connect by the groups", Cell: groupsCell(i.Groups)}}
 	if i.Erased {
 		p.Notes = append(p.Notes, ui.ConsoleNote{Kind: "warn", Text: "What this item said of a person was erased."})
 	} else {
@@ -273,6 +275,14 @@ func (t reviewPages) item(q *request) error {
 		ui.Section{Heading: "Tools used", Text: shown(len(i.Used), i.UsedTotal, ""), Table: used},
 		ui.Section{Heading: "Seen and not used", Text: strings.TrimSpace(unused + " " + shown(len(i.Unused), i.UnusedTotal, ""))})
 	return t.show(q, p)
+}
+
+// groupsCell names the groups by which somebody may connect.
+func groupsCell(groups []string) ui.Cell {
+	if slices.Contains(groups, access.Everyone) {
+		return ui.Cell{Text: "every user of the org may"}
+	}
+	return ui.Cell{Text: strings.Join(groups, ", ")}
 }
 
 // itemActs are the two decisions, or none where the member may take none; the note says what is in the way of somebody who otherwise could.
@@ -339,8 +349,8 @@ func (t reviewPages) decide(q *request) error {
 		if ended == 0 && audit.TookEffect(err) {
 			done = fmt.Sprintf("Decided: %s has 0 connections to %s, nothing ended.", i.Name(), i.Server)
 		}
-		if len(i.Groups) > 0 {
-			done += " They can connect again by the groups " + strings.Join(i.Groups, ", ") + ", until they are taken out of them."
+		if again := authproxy.ConnectAgain(i.Groups); again != "" {
+			done += " " + ui.Capital(again) + "."
 		}
 	}
 	return t.tell(q, outcome{title: "Decided", text: done, reached: what == audit.Keep || ended > 0, incomplete: err, back: ui.Link{Text: "What is open in " + r.ID, Path: reviewPath(r.ID) + "?state=open"}})
