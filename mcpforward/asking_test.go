@@ -22,6 +22,7 @@ type asking struct {
 	mu       sync.Mutex
 	sessions map[string]*askingSession // by Mcp-Session-Id
 	posted   []string                  // bodies of all messages
+	beside   string                    // members beside the tools that it lists, with a comma behind each
 	changes  chan string               // notifications for the streams, by method, with params after a space
 }
 
@@ -92,7 +93,7 @@ func (a *asking) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		s.level = m.Params.Level
 		reply(`{}`)
 	case m.Method == "tools/list":
-		reply(`{"tools":[{"name":"ask","inputSchema":{"type":"object"}},{"name":"log","inputSchema":{"type":"object"}},{"name":"lack","inputSchema":{"type":"object"}},{"name":"withdraw","inputSchema":{"type":"object"}}]}`)
+		reply(`{` + a.beside + `"tools":[{"name":"ask","inputSchema":{"type":"object"}},{"name":"log","inputSchema":{"type":"object"}},{"name":"lack","inputSchema":{"type":"object"}},{"name":"withdraw","inputSchema":{"type":"object"}}]}`)
 	case m.Params.Name == "ask":
 		w.Header().Set("Content-Type", "text/event-stream")
 		params := m.Params.Arguments.Params

@@ -71,6 +71,7 @@ func (c *call) filter(l listing, value jsontext.Value) (jsontext.Value, error) {
 	if err != nil {
 		return nil, err
 	}
+	page.DeleteLookalikes(l.items, "nextCursor")
 	raw, _ := page.Get(l.items)
 	items, err := jsonrpc.ParseArray(raw)
 	if err != nil {

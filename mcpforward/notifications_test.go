@@ -142,6 +142,29 @@ func TestFW32StreamsTellNothingOfRecords(t *testing.T) {
 	}
 }
 
+// FW-33: nothing that a hosted server writes beside a list is taken for the list, or for whom it may be kept for.
+func TestFW33ListsInOtherSpellings(t *testing.T) {
+	t.Parallel()
+	w, server := withAsking(t)
+	server.beside = `"Tools":[{"name":"hidden"}],"\uff54ools":[{"name":"hidden"}],"NextCursor":"hidden","CacheScope":"public","TTLMS":9,"vendor":"stays",`
+	for what, a := range map[string]*answer{
+		"with a session": w.capable("asking", `{}`).call("tools/list", `{}`), "without": w.modernAt(salesforcesim.RepID, "chatgpt", "asking").ask("tools/list", ""),
+	} {
+		if a.Result == nil || len(a.Result.Tools) != 4 || !strings.Contains(a.body, "stays") {
+			t.Errorf("%s: %s", what, a.body)
+		}
+		others := []string{"hidden"}
+		if what == "without" { // else nothing is read of how long it may be kept
+			others = append(others, "public", "TTLMS")
+		}
+		for _, other := range others {
+			if strings.Contains(a.body, other) {
+				t.Errorf("%s: %q is in %s", what, other, a.body)
+			}
+		}
+	}
+}
+
 func TestStreamOfNotifications(t *testing.T) {
 	t.Parallel()
 	w, server := withAsking(t)

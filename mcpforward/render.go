@@ -160,6 +160,7 @@ func (r *request) complete(value jsontext.Value) jsontext.Value {
 	if err != nil {
 		return value // built by us or checked before: it is an object
 	}
+	o.DeleteLookalikes("resultType", "ttlMs", "cacheScope", "_meta") // or some clients would read these instead
 	o.Set("resultType", jsontext.Value(`"complete"`))
 	if ms, said := freshness(r.msg.Method); said {
 		o.Set("ttlMs", fmt.Append(nil, ms))

@@ -93,6 +93,9 @@ func (m *member) isLike(names []string) bool {
 	if slices.Contains(names, m.name) {
 		return false
 	}
+	if !strings.ContainsFunc(m.name, func(r rune) bool { return r <= ' ' || r >= 0x7f }) { // as most are
+		return slices.ContainsFunc(names, func(name string) bool { return strings.EqualFold(name, m.name) })
+	}
 	f := fold(m.name)
 	return slices.ContainsFunc(names, func(name string) bool { return fold(name) == f })
 }
