@@ -32,14 +32,14 @@ type column struct {
 	least int // of a cell that is cut
 	// cut: a cell may be shortened; drop: the column may be left out, the last one first.
 	cut, drop bool
-	late      bool // shortened once no column is left to be left out
+	late      bool // shortened after all others
 }
 
 // table prints rows in columns, so that a line has at most width characters. A column with the tag fit:"cut", which is
 // prose, is shortened, one with fit:"drop" is left out. What people copy or tell apart is whole: where fold is true,
 // columns that do not fit stand in further lines of their row. Where it is not, a row is one line, as programs
 // read it, and columns with fit:"line" are shortened, too, and those with fit:"spare" left out; of one with fit:"line,id" a
-// whole Salesforce id stays, and one with fit:"line,late" is shortened once nothing is left to be left out.
+// whole Salesforce id stays, and one with fit:"line,late" is shortened after all others.
 func table[Row any](w io.Writer, rows []Row, width int, fold bool) error {
 	var columns []*column
 	t := reflect.TypeFor[Row]()
@@ -115,8 +115,10 @@ func fitted(columns []*column, width int) []*column {
 			columns = slices.Delete(columns, i, i+1)
 		}
 	}
-	for total > width && narrowed(columns, shortest, true) {
-		total--
+	for _, late := range []bool{false, true} {
+		for total > width && narrowed(columns, shortest, late) {
+			total--
+		}
 	}
 	return columns
 }
