@@ -21,10 +21,14 @@ func stopCommand() *cobra.Command {
 				if mode == access.StopWrites && before == access.StopAll && readErr == nil {
 					done += "; reads pass again: before, every call was stopped"
 				}
+				here, isHere := s.access.StoppedHere()
+				if isHere && mode != access.StopAll {
+					done = "the switch stands at " + string(mode)
+				}
 				if err := reportAct(cmd, err, done, deed{Did: "stop " + cmd.Name()}); err != nil {
 					return err
 				}
-				if here, is := s.access.StoppedHere(); is && mode != access.StopAll {
+				if isHere && mode != access.StopAll {
 					return fmt.Errorf("the switch is set, but %s; remove the file to lift that", here)
 				}
 				return nil

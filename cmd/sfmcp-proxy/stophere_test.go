@@ -56,7 +56,7 @@ func TestAD11StopFileWithoutADatabase(t *testing.T) {
 	if r := c.call("getUserInfo", map[string]any{}); !r.Result.IsError {
 		t.Errorf("a call: %s", r.body)
 	}
-	if out, status := d.command("stop", "off"); status != exitFailed || !strings.Contains(out, "remove the file") {
+	if out, status := d.command("stop", "off"); status != exitFailed || !strings.Contains(out, "remove the file") || strings.Contains(out, "nothing is stopped") {
 		t.Errorf("stop off: %d %s", status, out)
 	}
 	eventually(t, plenty, "the entry", func() bool {
