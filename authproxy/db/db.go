@@ -1,6 +1,7 @@
 package db
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"database/sql"
@@ -27,6 +28,9 @@ type Config struct {
 	// BusyTimeout is how long a statement waits for a SQLite file that another process holds; 0 means
 	// five seconds.
 	BusyTimeout time.Duration
+	// InDoubt is how long the database is asked what became of a transaction whose COMMIT it did not answer; 0 means 20
+	// seconds. See [Known].
+	InDoubt time.Duration
 }
 
 // Validate reports a URL that Open could not open. The error does not show the URL, which
@@ -81,6 +85,7 @@ type DB struct {
 	ring    *seal.KeyRing // set by Claim
 	at      atomic.Int64  // version of the schema when it was last looked at
 	altered alterations
+	inDoubt time.Duration // see Config
 	keys    missingKeys
 }
 
@@ -92,7 +97,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	d := &DB{dialect: c.dialect(), access: newAccessEpoch(c.Now)}
+	d := &DB{dialect: c.dialect(), access: newAccessEpoch(c.Now), inDoubt: cmp.Or(c.InDoubt, doubtTime)}
 	opened, err := d.dialect.open(ctx, c.URL)
 	if err != nil {
 		return nil, fmt.Errorf("opening database: %w", seal.NameOwner(err))
@@ -128,7 +133,7 @@ const maxTries = 10
 // f must return what its statements return, wrapped or not, and have no effect but
 // through its transaction, or one that the next run of it replaces: where the database
 // undoes a transaction for the sake of another (a deadlock on PostgreSQL), Tx runs f
-// again, a few times. A commit whose outcome is not known is not repeated.
+// again, a few times. A commit whose outcome is not known is not repeated; see [Known.Tx].
 func (d *DB) Tx(ctx context.Context, f func(*sql.Tx) error) error { return d.tx(ctx, d.Writes, f) }
 
 // UrgentTx is [DB.Tx] by [DB.Urgent].
@@ -188,7 +193,7 @@ func (d *DB) try(ctx context.Context, by *sql.DB, f func(*sql.Tx) error) error {
 		return err
 	}
 	if err := tx.Commit(); err != nil {
-		return fmt.Errorf("committing: %w", err)
+		return &commitError{fmt.Errorf("committing: %w", err)}
 	}
 	return nil
 }

@@ -120,6 +120,7 @@ func openProduct(ctx context.Context, c *config.Config, of *process) (_ *product
 		p.notices.Sweep,
 		p.budgets.Sweep,
 		p.outside.Sweep,
+		p.db.Sweep,
 		p.db.Erase, // last: what the others deleted
 	}
 	return p, nil

@@ -31,10 +31,12 @@ type Network struct {
 
 // loss is of a statement whose answer does not arrive.
 type loss struct {
-	text    string // in lower case
-	whole   bool   // text is the whole statement, and not a part of it
-	reaches bool   // it reaches the server
-	then    func() // called before anybody can tell
+	text    string          // in lower case
+	whole   bool            // text is the whole statement, and not a part of it
+	after   int             // how many of these pass before
+	reaches bool            // it reaches the server
+	then    func()          // called before anybody can tell
+	late    <-chan struct{} // not nil: it reaches the server only then, and the connection to whoever sent it ends before
 }
 
 // Between returns a network in front of a database of [Postgres], until t ends.
@@ -86,6 +88,29 @@ func (n *Network) Heal() { n.set(func() { n.cut, n.down = false, false }) }
 // does not: whoever sent it cannot tell which.
 func (n *Network) LoseCommit(reaches bool) {
 	n.set(func() { n.losses = append(n.losses, loss{text: "commit", whole: true, reaches: reaches}) })
+}
+
+// LoseCommitThen is LoseCommit that calls then before whoever sent the COMMIT can tell.
+func (n *Network) LoseCommitThen(reaches bool, then func()) {
+	n.set(func() { n.losses = append(n.losses, loss{text: "commit", whole: true, reaches: reaches, then: then}) })
+}
+
+// DelayCommit ends the connection on which the next COMMIT comes, and has the COMMIT reach the server when late is closed.
+func (n *Network) DelayCommit(late <-chan struct{}) {
+	n.set(func() { n.losses = append(n.losses, loss{text: "commit", whole: true, reaches: true, late: late}) })
+}
+
+// LoseCommitAfter is LoseCommit once that many COMMITs have passed.
+func (n *Network) LoseCommitAfter(passed int, reaches bool) {
+	n.set(func() {
+		n.losses = append(n.losses, loss{text: "commit", whole: true, after: passed, reaches: reaches})
+	})
+}
+
+// LoseNothing ends what LoseCommit and LoseAnswer still wait for, and reports whether they did.
+func (n *Network) LoseNothing() (waited bool) {
+	n.set(func() { waited, n.losses = len(n.losses) > 0, nil })
+	return waited
 }
 
 // LoseAnswer is LoseCommit for the next statement that contains text, and calls then, unless it is nil, before
@@ -190,6 +215,10 @@ func (n *Network) requests(client, server net.Conn) error {
 		n.pass()
 		if typed && message[0] == 'Q' {
 			if l, lost := n.takeLoss(strings.ToLower(strings.TrimRight(string(message[5:]), "\x00"))); lost {
+				if l.late != nil {
+					_ = client.Close()
+					<-l.late
+				}
 				return errors.Join(errLost, n.lose(l, server, message))
 			}
 		}
@@ -208,6 +237,10 @@ func (n *Network) takeLoss(statement string) (next loss, lost bool) {
 	}
 	next = n.losses[0]
 	if next.whole && statement != next.text || !strings.Contains(statement, next.text) {
+		return next, false
+	}
+	if next.after > 0 {
+		n.losses[0].after--
 		return next, false
 	}
 	n.losses = n.losses[1:]
