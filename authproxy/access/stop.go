@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
@@ -59,11 +60,11 @@ var ErrStopMoved = errors.New("the kill switch was set by somebody else meanwhil
 
 // StopSetting reads the kill switch anew. Errors are those of [Control.StopMode].
 func (c *Control) StopSetting(ctx context.Context) (StopSetting, error) {
-	s, err := c.readStop(ctx, c.db.Reads, "")
+	r, err := c.readStop(ctx, c.db.Reads)
 	if err != nil {
-		return s, fmt.Errorf("reading stop: %w", err)
+		return StopSetting{}, fmt.Errorf("reading stop: %w", err)
 	}
-	return s, nil
+	return r.setting, nil
 }
 
 // StopSeen is StopSetting for whoever sets the kill switch next. Where nobody can say how it stands
@@ -95,34 +96,67 @@ func (c *Control) SetStopOver(ctx context.Context, seen StopSetting, stop Stop, 
 	return c.setStop(ctx, func(have StopSetting) bool { return have == seen || !have.Position.StopsMoreThan(stop) }, stop, by)
 }
 
+// stopTries bounds how often the kill switch is looked at anew because somebody set it in between: each of them
+// has set it.
+const stopTries = 20
+
 // setStop sets the kill switch; if may is not nil, only over a setting of which it says so.
 func (c *Control) setStop(ctx context.Context, may func(have StopSetting) bool, stop Stop, by string) error {
 	if err := stop.Validate(); err != nil {
 		return fmt.Errorf("setting stop: %w", err)
 	}
-	err := c.db.Tx(ctx, func(tx *sql.Tx) error {
-		if may != nil {
-			have, err := orStopped(c.readStop(ctx, tx, c.db.ForUpdate("stops")))
+	err := c.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		now := db.Millis(c.now())
+		row := []any{string(stop), now, by, c.db.MAC(db.Stops, "mode", stop, now, by)}
+		if may == nil {
+			_, err := tx.ExecContext(ctx, insertStop+` DO UPDATE SET value = $1, changed_at = $2, changed_by = $3, mac = $4`, row...)
+			if err != nil {
+				return err
+			}
+			return c.db.RaiseAccessEpoch(ctx, tx)
+		}
+		for range stopTries {
+			seen, err := c.readStop(ctx, tx)
+			have, err := orStopped(seen.setting, err)
 			if err != nil {
 				return err
 			}
 			if !may(have) {
 				return ErrStopMoved
 			}
+			if set, err := seen.replace(ctx, tx, row); err != nil {
+				return err
+			} else if set {
+				return c.db.RaiseAccessEpoch(ctx, tx)
+			}
 		}
-		now := db.Millis(c.now())
-		_, err := tx.ExecContext(ctx, `INSERT INTO stops (name, value, changed_at, changed_by, mac) VALUES ('mode', $1, $2, $3, $4)
-			ON CONFLICT (name) DO UPDATE SET value = $1, changed_at = $2, changed_by = $3, mac = $4`,
-			string(stop), now, by, c.db.MAC(db.Stops, "mode", stop, now, by))
-		if err != nil {
-			return err
-		}
-		return c.db.RaiseAccessEpoch(ctx, tx)
+		return fmt.Errorf("somebody else set the kill switch %d times meanwhile: %w", stopTries, ErrStopMoved)
 	})
 	if err != nil {
 		return fmt.Errorf("setting stop: %w", err)
 	}
 	return nil
+}
+
+// insertStop writes the row of the kill switch where there is none.
+const insertStop = `INSERT INTO stops (name, value, changed_at, changed_by, mac) VALUES ('mode', $1, $2, $3, $4) ON CONFLICT (name)`
+
+// stopRow is the row of the kill switch as it was read; without any there is none.
+type stopRow struct {
+	setting StopSetting // if it is authentic
+	columns []any       // value, changed_at, changed_by, mac
+}
+
+// replace writes row in the place of what was read, and reports whether that still was there: one statement, which waits for
+// whoever is setting the switch. Where there was no row, none may have come.
+func (r stopRow) replace(ctx context.Context, tx *sql.Tx, row []any) (bool, error) {
+	statement := insertStop + ` DO NOTHING`
+	if r.columns != nil {
+		statement = `UPDATE stops SET value = $1, changed_at = $2, changed_by = $3, mac = $4
+			WHERE name = 'mode' AND value = $5 AND changed_at = $6 AND changed_by = $7 AND mac = $8`
+	}
+	n, err := db.Affected(ctx, tx, statement, slices.Concat(row, r.columns)...)
+	return n == 1, err
 }
 
 // ErrStopAltered says that somebody removed or changed the position of the kill switch
@@ -156,8 +190,8 @@ func (c *Control) StopFile() *StopFile { return c.stopFile }
 // and [StopAll]: absence denies. It remembers as [grant.Store.Authenticate] does.
 func (c *Control) StopPosition(ctx context.Context) (Stop, error) {
 	stop, err := c.stop.Get(func() (Stop, error) {
-		s, err := c.readStop(ctx, c.db.Reads, "")
-		return s.Position, err
+		r, err := c.readStop(ctx, c.db.Reads)
+		return r.setting.Position, err
 	})
 	if err != nil {
 		return StopAll, fmt.Errorf("reading stop: %w", err)
@@ -165,29 +199,32 @@ func (c *Control) StopPosition(ctx context.Context) (Stop, error) {
 	return stop, nil
 }
 
-// readStop reads the kill switch from the database; end ends the statement.
-func (c *Control) readStop(ctx context.Context, from interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}, end string) (s StopSetting, err error) {
+// readStop reads the kill switch from the database.
+func (c *Control) readStop(ctx context.Context, from db.RowQuerier) (r stopRow, err error) {
+	var s StopSetting
 	var at, others int64
 	var mac string
 	err = from.QueryRowContext(ctx, `SELECT value, changed_at, changed_by, mac, (SELECT COUNT(*) FROM stops o WHERE o.name <> 'mode' AND o.value <> 'off')
-		FROM stops WHERE name = 'mode'`+end).Scan(&s.Position, &at, &s.By, &mac, &others)
+		FROM stops WHERE name = 'mode'`).Scan(&s.Position, &at, &s.By, &mac, &others)
 	// One that is not there is reported as one without a MAC.
 	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return s, err
+		return r, err
+	}
+	if err == nil {
+		r.columns = []any{string(s.Position), at, s.By, mac}
 	}
 	if authentic, err := c.db.Verify(db.Stops, mac, "mode", s.Position, at, s.By); err != nil {
-		return s, err
+		return r, err
 	} else if !authentic {
-		return s, ErrStopAltered
+		return r, ErrStopAltered
 	}
 	if s.Position.Validate() != nil {
-		return s, fmt.Errorf("%w: its position is %q", ErrStopUnknown, string(s.Position))
+		return r, fmt.Errorf("%w: its position is %q", ErrStopUnknown, string(s.Position))
 	}
 	if others != 0 {
-		return s, ErrStopUnknown
+		return r, ErrStopUnknown
 	}
 	s.At = db.Time(at)
-	return s, nil
+	r.setting = s
+	return r, nil
 }

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"context"
 	"errors"
 	"strings"
 	"testing"
@@ -107,7 +108,8 @@ func TestStopFromWhatWasSeen(t *testing.T) {
 	}
 }
 
-// AD-11: what another process is just about to store is waited for, and not loosened by whoever has seen what was before.
+// AD-11: what another process is just about to store is waited for, and not loosened by whoever has seen what was before; also
+// where somebody has removed the row of the switch, or is removing it, so that there is none to be locked.
 func TestAD11ProcessesLoosenNoStopThatIsBeingSet(t *testing.T) {
 	t.Parallel()
 	f := open(t)
@@ -115,47 +117,90 @@ func TestAD11ProcessesLoosenNoStopThatIsBeingSet(t *testing.T) {
 		t.Skip("a file has one writer at a time")
 	}
 	ctx := t.Context()
-	if err := f.SetStop(ctx, StopWrites, "alice"); err != nil {
-		t.Fatal(err)
+	const remove = `DELETE FROM stops WHERE name = 'mode'`
+	other := func(at time.Time) []any {
+		return []any{db.Millis(at), f.db.MAC(db.Stops, "mode", StopAll, db.Millis(at), "bob")}
 	}
-	seen, err := f.StopSeen(ctx)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, loosen := range map[string]func() error{
-		"over": func() error { return f.beside(t).SetStopOver(ctx, seen, StopOff, "alice") },
-		"from": func() error { return f.beside(t).SetStopFrom(ctx, seen, StopOff, "alice") },
+	for name, tt := range map[string]struct {
+		before    string // what is done before anybody looks
+		statement string // what another process does just then
+		altered   bool   // so that nobody can say how the switch stands
+	}{
+		"set":             {"", `UPDATE stops SET value = 'all', changed_at = $1, changed_by = 'bob', mac = $2 WHERE name = 'mode'`, false},
+		"set anew":        {remove, `INSERT INTO stops (name, value, changed_at, changed_by, mac) VALUES ('mode', 'all', $1, 'bob', $2)`, false},
+		"removed":         {"", remove, true},
+		"changed by hand": {"", `UPDATE stops SET value = 'all' WHERE name = 'mode'`, true},
 	} {
-		tx, err := f.db.Writes.BeginTx(ctx, nil)
-		if err != nil {
-			t.Fatal(err)
-		}
-		now := seen.At.Add(time.Second)
-		if _, err := tx.ExecContext(ctx, `UPDATE stops SET value = 'all', changed_at = $1, changed_by = 'bob', mac = $2 WHERE name = 'mode'`,
-			db.Millis(now), f.db.MAC(db.Stops, "mode", StopAll, db.Millis(now), "bob")); err != nil {
-			t.Fatal(err)
-		}
-		ended := make(chan error, 1)
-		go func() { ended <- loosen() }()
-		for waits := false; !waits; time.Sleep(5 * time.Millisecond) {
-			if err := f.db.Reads.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database())`).Scan(&waits); err != nil {
+		for how, set := range map[string]func(seen StopSetting) error{
+			"over": func(seen StopSetting) error { return f.beside(t).SetStopOver(ctx, seen, StopOff, "alice") },
+			"from": func(seen StopSetting) error { return f.beside(t).SetStopFrom(ctx, seen, StopOff, "alice") },
+		} {
+			if err := f.SetStop(ctx, StopWrites, "alice"); err != nil {
 				t.Fatal(err)
 			}
+			if tt.before != "" {
+				if _, err := f.db.Writes.ExecContext(ctx, tt.before); err != nil {
+					t.Fatal(err)
+				}
+			}
+			seen, err := f.StopSeen(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			tx, err := f.db.Writes.BeginTx(ctx, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			args := []any{}
+			if strings.Contains(tt.statement, "$") {
+				args = other(f.now().Add(time.Second))
+			}
+			if _, err := tx.ExecContext(ctx, tt.statement, args...); err != nil {
+				t.Fatal(err)
+			}
+			ended := make(chan error, 1)
+			go func() { ended <- set(seen) }()
+			for waits := false; !waits; time.Sleep(5 * time.Millisecond) {
+				if err := f.db.Reads.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database())`).Scan(&waits); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if err := tx.Commit(); err != nil {
+				t.Fatal(err)
+			}
+			if err := <-ended; !errors.Is(err, ErrStopMoved) {
+				t.Errorf("%s, %s: %v", name, how, err)
+			}
+			if set, err := f.StopSetting(ctx); errors.Is(err, ErrStopAltered) != tt.altered || !tt.altered && set.Position != StopAll {
+				t.Errorf("%s, %s: it stands at %+v, %v", name, how, set, err)
+			}
 		}
-		if err := tx.Commit(); err != nil {
-			t.Fatal(err)
-		}
-		if err := <-ended; !errors.Is(err, ErrStopMoved) {
-			t.Errorf("%s: %v", name, err)
-		}
-		if set, err := f.StopSetting(ctx); err != nil || set.Position != StopAll {
-			t.Errorf("%s: it stands at %+v, %v", name, set, err)
-		}
-		if err := f.SetStop(ctx, StopWrites, "alice"); err != nil {
-			t.Fatal(err)
-		}
-		if seen, err = f.StopSeen(ctx); err != nil {
-			t.Fatal(err)
+	}
+}
+
+// AD-11: a switch whose row was removed or changed stops everything, and is set by whoever has seen that, once.
+func TestAD11StopIsSetAnew(t *testing.T) {
+	t.Parallel()
+	f := open(t)
+	ctx := t.Context()
+	for _, alter := range []string{`DELETE FROM stops WHERE name = 'mode'`, `UPDATE stops SET mac = 'x' WHERE name = 'mode'`} {
+		for how, set := range map[string]func(context.Context, StopSetting, Stop, string) error{"over": f.SetStopOver, "from": f.SetStopFrom} {
+			if _, err := f.db.Writes.ExecContext(ctx, alter); err != nil {
+				t.Fatal(err)
+			}
+			seen, err := f.StopSeen(ctx)
+			if err != nil || seen != (StopSetting{Position: StopAll}) {
+				t.Fatalf("%s: %+v, %v", alter, seen, err)
+			}
+			if err := set(ctx, seen, StopWrites, "alice"); err != nil {
+				t.Errorf("%s, %s: %v", alter, how, err)
+			}
+			if err := set(ctx, seen, StopOff, "bob"); !errors.Is(err, ErrStopMoved) {
+				t.Errorf("%s, %s: by somebody else as well: %v", alter, how, err)
+			}
+			if is, err := f.StopSetting(ctx); err != nil || is.Position != StopWrites || is.By != "alice" {
+				t.Errorf("%s, %s: %+v, %v", alter, how, is, err)
+			}
 		}
 	}
 }
