@@ -6,54 +6,21 @@ import (
 	"time"
 
 	"sfmcp-proxy/authproxy/audit"
-	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/grant"
 )
-
-// actTime is how long an act may take whose caller may have gone. To end everything of a client with ten thousand
-// connections takes a part of it; a database that never answers holds nobody for longer.
-const actTime = 5 * time.Minute
-
-// lasting is the context of an act that has begun: it ends by its own time, and not because the caller goes.
-func lasting(ctx context.Context) (context.Context, context.CancelFunc) {
-	return context.WithTimeout(context.WithoutCancel(ctx), actTime)
-}
 
 // take does what takes access away, or anything else that takes effect before it is recorded. All such acts begin
 // here: whoever closes the page, hangs up or interrupts the command leaves none half done, and none without its
 // entry. do records what it did as its last step.
 func take(ctx context.Context, do func(context.Context) error) error {
-	ctx, end := lasting(ctx)
+	ctx, end := audit.Lasting(ctx)
 	defer end()
 	return do(ctx)
 }
 
-// Give does what gives access, or anything else that is recorded first, between the entries of its intent and its
-// outcome, as [audit.Log.Call] does. All such acts begin here. A caller who has gone before the intent is on record
-// gets nothing; from then on nobody keeps intent, effect and outcome apart. Where the database took a statement and did not
-// answer it, and do says nothing else, the outcome is that nobody knows.
+// Give does what gives access, or anything else that is recorded first, as [audit.Log.Give] does. All such acts begin here.
 func Give(ctx context.Context, log *audit.Log, e audit.Entry, do func(context.Context) (audit.Result, error)) error {
-	_, err := giveWithin(ctx, log, e, func(ctx context.Context, _ int64) (audit.Result, error) { return do(ctx) })
-	return err
-}
-
-// giveWithin is [Give] for an act with entries of its own; see [audit.Log.CallWithin].
-func giveWithin(ctx context.Context, log *audit.Log, e audit.Entry, do func(_ context.Context, intent int64) (audit.Result, error)) (outcome int64, err error) {
-	return log.CallWithin(ctx, e, func(ctx context.Context, intent int64) (audit.Result, error) {
-		ctx, end := lasting(ctx)
-		defer end()
-		r, err := do(ctx, intent)
-		if r.Outcome == "" && r.Reason == "" && unanswered(err) {
-			r.Outcome, r.Reason = audit.Unknown, "the database did not answer: "+err.Error()
-		}
-		return r, err
-	})
-}
-
-// unanswered says of an error that the database took a statement and did not answer, so that nobody knows what came of it.
-func unanswered(err error) bool {
-	why := db.FailureOf(err)
-	return (why == db.Unavailable || why == db.TooSlow) && db.InDoubt(err)
+	return log.Give(ctx, e, do)
 }
 
 // give is [Give] for an act of which nothing else is to be said than that it was done.

@@ -309,7 +309,13 @@ func acts() []act { return append(actsOfTheTeam(), moreActs()...) }
 // eachAct makes each act possible and has test try it.
 func eachAct(t *testing.T, test func(t *try, a act, of int)) {
 	t.Helper()
-	f, reviews, _ := startReviews(t)
+	eachActIn(t, change{}, test)
+}
+
+// eachActIn is eachAct in another set-up.
+func eachActIn(t *testing.T, ch change, test func(t *try, a act, of int)) {
+	t.Helper()
+	f, reviews, _ := startReviewsIn(t, ch)
 	for _, a := range acts() {
 		t.Run(a.name, func(t *testing.T) {
 			one := &try{T: t, fixture: f, ctx: t.Context(), reviews: reviews}

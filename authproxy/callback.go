@@ -255,7 +255,7 @@ const textNotStored = "the sign-in could not be stored"
 // discard ends a login that cannot be kept: through the queue, which retries, or at once
 // where not even that can be written. Like whatever takes away, it has a time of its own: that of the callback may be over.
 func (s *Server) discard(ctx context.Context, org string, token *salesforce.Token) error {
-	ctx, end := lasting(ctx)
+	ctx, end := audit.Lasting(ctx)
 	defer end()
 	err := s.Links.Discard(ctx, org, token)
 	if err != nil {
@@ -386,7 +386,7 @@ func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *htt
 // own: where this one took its place, or is not the one that is stored any more, nothing ends, and [Cutoff.Sweep] ends what nobody
 // took.
 func (s *Server) dropLink(ctx context.Context, who person, why string) {
-	ctx, end := lasting(ctx)
+	ctx, end := audit.Lasting(ctx)
 	defer end()
 	if err := s.Links.EndUnused(ctx, who.Org, who.Subject, why, link.Unneeded{Only: &who.login}); err != nil {
 		s.Log.ErrorContext(ctx, "login not revoked", "org", who.Org, "subject", who.Subject, "error", err)
@@ -395,7 +395,7 @@ func (s *Server) dropLink(ctx context.Context, who person, why string) {
 
 // endLink ends the login of a user, whoever has brought it.
 func (s *Server) endLink(ctx context.Context, who person, why string) {
-	ctx, end := lasting(ctx)
+	ctx, end := audit.Lasting(ctx)
 	defer end()
 	if err := s.Links.Revoke(ctx, who.Org, who.Subject, why); err != nil {
 		s.Log.ErrorContext(ctx, "login not revoked", "org", who.Org, "subject", who.Subject, "error", err)

@@ -46,7 +46,9 @@ func (d *Definitions) reject(ctx context.Context, by actor.Actor, server string,
 			return err
 		}
 		e := d.entry(audit.DefinitionReject, by, server, p)
-		if e.Outcome = audit.OK; err != nil {
+		if e.Outcome = audit.OK; audit.Unanswered(err) {
+			e.Outcome, e.Reason = audit.Unknown, err.Error()
+		} else if err != nil {
 			e.Outcome, e.Reason = audit.Failed, err.Error()
 		}
 		return errors.Join(err, d.Audit.Done(ctx, e))

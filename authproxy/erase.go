@@ -23,7 +23,7 @@ func (c *Cutoff) EraseSubject(ctx context.Context, org, subject string, act Act)
 	if done.Ended, err = c.RevokeUser(ctx, org, subject, act); err != nil {
 		return done, fmt.Errorf("nothing is erased: %w", err)
 	}
-	ctx, end := lasting(ctx)
+	ctx, end := audit.Lasting(ctx)
 	defer end()
 	done.ErasedPerson, err = c.Audit.Persons().Erase(ctx, org, subject, audit.Erasure{By: act.By, Why: act.Why}, func(ctx context.Context) error {
 		return c.deleteRows(ctx, org, subject)
@@ -36,7 +36,7 @@ func (c *Cutoff) EraseSubject(ctx context.Context, org, subject string, act Act)
 // still wait counts no more: nobody is known any more who holds the role. Whom the configuration
 // gives a role has it again when they sign in again.
 func (c *Cutoff) ErasePerson(ctx context.Context, issuer, subject string, act Act) (done ErasedSubject, err error) {
-	ctx, end := lasting(ctx)
+	ctx, end := audit.Lasting(ctx)
 	defer end()
 	done.ErasedPerson, err = c.Audit.Persons().Erase(ctx, issuer, subject, audit.Erasure{By: act.By, Why: act.Why}, func(ctx context.Context) (err error) {
 		done.Sessions, err = c.People.Erase(ctx, issuer, subject)

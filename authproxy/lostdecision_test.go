@@ -21,7 +21,7 @@ func TestFaultFT35LostDecisionIsRecordedAsItIs(t *testing.T) {
 	database := dbtest.Postgres(t)
 	ring := dbtest.Ring(t, database)
 	network := dbtest.Between(t, database)
-	d, err := db.Open(t.Context(), db.Config{URL: network.SimpleURL(database)})
+	d, err := db.Open(t.Context(), db.Config{URL: network.SimpleURL(database), InDoubt: time.Second})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -30,7 +30,7 @@ func TestFaultFT35LostDecisionIsRecordedAsItIs(t *testing.T) {
 		t.Fatal(err)
 	}
 	b := newBoard(t)
-	if b.Approvals, err = approval.New(approval.Config{DB: d, Ring: ring, Lifetime: time.Hour, Now: b.f.clock.Now, People: b.people, InDoubt: time.Second}); err != nil {
+	if b.Approvals, err = approval.New(approval.Config{DB: d, Ring: ring, Lifetime: time.Hour, Now: b.f.clock.Now, People: b.people}); err != nil {
 		t.Fatal(err)
 	}
 	rule := policy.Rule{Approvers: "role:security"}
@@ -56,7 +56,7 @@ func TestFaultFT35LostDecisionIsRecordedAsItIs(t *testing.T) {
 			}
 		}
 		r := b.hold(call(name+" is lost", rule), policy.Update)
-		network.LoseAnswer(map[bool]string{true: "INSERT INTO approval_decisions", false: "SET state = 'denied'"}[choice.Approve], false, network.Cut)
+		network.LoseCommitThen(false, network.Cut)
 		_, err := b.Decide(t.Context(), b.person("bob"), r.ID, choice)
 		network.Down()
 		network.Heal()

@@ -68,7 +68,7 @@ func (r *Reviews) Begin(ctx context.Context, act Act, name string, scope review.
 		return nil, err
 	}
 	begin := audit.Entry{Actor: act.By, Action: audit.ReviewBegin, Object: name, Reason: act.Why}
-	entry, err := giveWithin(ctx, r.Cutoff.Audit, begin, func(ctx context.Context, intent int64) (audit.Result, error) {
+	entry, err := r.Cutoff.Audit.GiveWithin(ctx, begin, func(ctx context.Context, intent int64) (audit.Result, error) {
 		claim, err := r.Roster.Claim(ctx, claimed, name)
 		if err != nil {
 			return audit.Result{}, err
@@ -93,7 +93,7 @@ func (r *Reviews) Begin(ctx context.Context, act Act, name string, scope review.
 
 // begun is a review that has begun by an entry: as it is read, or, where it cannot be read just now, as it was written.
 func (r *Reviews) begun(ctx context.Context, written *review.Review) (*review.Review, error) {
-	ctx, end := lasting(ctx)
+	ctx, end := audit.Lasting(ctx)
 	defer end()
 	switch one, err := r.Review(ctx, written.ID); {
 	case err != nil:

@@ -29,7 +29,13 @@ var reviewer = approval.Decider{Actor: actor.Operator("alice", "ann")}
 // startReviews has two people with connections and three tools, one of which the first called.
 func startReviews(t *testing.T) (*fixture, *Reviews, map[string]tokens) {
 	t.Helper()
-	f := start(t, change{})
+	return startReviewsIn(t, change{})
+}
+
+// startReviewsIn is startReviews for another set-up.
+func startReviewsIn(t *testing.T, ch change) (*fixture, *Reviews, map[string]tokens) {
+	t.Helper()
+	f := start(t, ch)
 	got := map[string]tokens{}
 	_, got[sim.RepID] = f.connect(t, sim.RepUsername, sim.RepPassword)
 	_, got[sim.ManagerID] = f.connect(t, sim.ManagerUsername, sim.ManagerPassword)

@@ -76,6 +76,7 @@ type fixture struct {
 	http     *http.Client
 	forgot   []string
 	profiled bool
+	network  *dbtest.Network // between the stores and their database, if wanted
 }
 
 // change alters the default set-up before it starts.
@@ -84,6 +85,8 @@ type change struct {
 	access  func(*access.Config)
 	clients func(*fixture, *client.Config)
 	tls     bool
+	network bool // on PostgreSQL; the audit log reaches it directly
+	inDoubt time.Duration
 }
 
 // Profile answers for the product's own MCP call: who a user is, out of the simulator.
@@ -171,15 +174,28 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 			t.Fatal(err)
 		}
 	}
-	var err error
-	f.db, err = db.Open(t.Context(), db.Config{URL: dbtest.SQLite(t, dir)})
-	fatal(err)
-	t.Cleanup(func() { f.db.Close() })
 	fatal(seal.CreateKeyFile(filepath.Join(dir, "keys")))
 	ring, err := seal.LoadKeyRing(filepath.Join(dir, "keys"))
 	fatal(err)
 	f.ring = ring
-	fatal(f.db.Claim(t.Context(), ring))
+	open := func(url string) *db.DB {
+		d, err := db.Open(t.Context(), db.Config{URL: url, InDoubt: ch.inDoubt})
+		fatal(err)
+		t.Cleanup(func() { d.Close() })
+		fatal(d.Claim(t.Context(), ring))
+		return d
+	}
+	var records *audit.Log
+	if ch.network {
+		url := dbtest.Postgres(t)
+		f.network = dbtest.Between(t, url)
+		records, err = audit.New(audit.Config{Dir: t.TempDir(), DB: open(url), Ring: ring, Now: f.clock.Now})
+		f.db = open(f.network.URL(url))
+	} else {
+		f.db = open(dbtest.SQLite(t, dir))
+		records, err = audit.New(audit.Config{Dir: t.TempDir(), DB: f.db, Ring: ring, Now: f.clock.Now})
+	}
+	fatal(err)
 	log := slog.New(slog.NewTextHandler(t.Output(), nil))
 	clientConfig := client.Config{DB: f.db, PublicURL: publicURL, Now: f.clock.Now, Clients: []client.Client{
 		{ID: "chatgpt", Name: "ChatGPT", RedirectURIs: []string{testRedirect, "https://client.example/other", "https://client.example/q?a=1"}},
@@ -201,8 +217,6 @@ func (f *fixture) parts(t *testing.T, ch change, publicURL string) Config {
 		orgs = append(orgs, org)
 	}
 	upstream, err := salesforce.New(salesforce.Config{Orgs: orgs, RedirectURI: publicURL + "/oauth/callback", Now: f.clock.Now, Log: log})
-	fatal(err)
-	records, err := audit.New(audit.Config{Dir: t.TempDir(), DB: f.db, Ring: ring, Now: f.clock.Now})
 	fatal(err)
 	approvals, err := approval.New(approval.Config{DB: f.db, Ring: ring, Lifetime: 15 * time.Minute, Now: f.clock.Now})
 	fatal(err)

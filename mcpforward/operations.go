@@ -293,11 +293,9 @@ func (c *operationCheck) compare(ctx context.Context, found []definition.Definit
 	if err := c.learn(ctx, learned); err != nil {
 		return nil, err
 	}
-	quarantined, err := c.Definitions.Quarantine(ctx, server, append(other, learned...))
-	if err != nil {
+	if err := c.meaning.quarantine(ctx, append(other, learned...)); err != nil {
 		return nil, err
 	}
-	c.meaning.recordQuarantine(ctx, quarantined)
 	return c.Definitions.Pins(ctx, server)
 }
 
@@ -325,13 +323,13 @@ func (c *operationCheck) learn(ctx context.Context, unknown []definition.Definit
 		return nil
 	}
 	server := c.hostedServer()
-	return c.Audit.Call(ctx, c.meaning.definitionEntry(audit.DefinitionBegin, string(definition.Operation)), func(ctx context.Context) (audit.Result, error) {
+	return c.Audit.Give(ctx, c.meaning.definitionEntry(audit.DefinitionBegin, string(definition.Operation)), func(ctx context.Context) (audit.Result, error) {
 		if _, _, err := c.Definitions.Begin(ctx, server, definition.Operation, nil); err != nil {
-			return audit.Result{Reason: "not recorded"}, err
+			return audit.Result{}, err
 		}
 		learned, err := c.Definitions.Learn(ctx, server, unknown)
 		if err != nil {
-			return audit.Result{Reason: "not recorded"}, err
+			return audit.Result{}, err
 		}
 		var names []string
 		for _, d := range learned[:min(len(learned), toldNames)] {

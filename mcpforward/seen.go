@@ -42,11 +42,10 @@ func (c *meaning) see(ctx context.Context, kind definition.Kind, list, whole *up
 		}
 	}
 	if unknown := unaccepted(kind, list, whole, pins); len(unknown) > 0 {
-		fresh, err := c.Definitions.Quarantine(ctx, c.hostedServer(), unknown)
-		if err != nil {
+		if err := c.quarantine(ctx, unknown); err != nil {
 			return nil, err
 		}
-		c.recordQuarantine(ctx, fresh)
+		var err error
 		if pins, err = c.Definitions.Pins(ctx, c.hostedServer()); err != nil {
 			return nil, err
 		}
@@ -80,11 +79,11 @@ func unaccepted(kind definition.Kind, list, whole *upstream.List, pins *definiti
 func (c *meaning) beginList(ctx context.Context, kind definition.Kind, list *upstream.List) error {
 	e := c.definitionEntry(audit.DefinitionBegin, string(kind))
 	all := definitions(kind, list)
-	return c.Audit.Call(ctx, e, func(ctx context.Context) (audit.Result, error) {
+	return c.Audit.Give(ctx, e, func(ctx context.Context) (audit.Result, error) {
 		n, first, err := c.Definitions.Begin(ctx, c.hostedServer(), kind, all)
 		switch {
 		case err != nil:
-			return audit.Result{Reason: "not recorded"}, err
+			return audit.Result{}, err
 		case !first:
 			return audit.Result{Outcome: audit.Repeated, Reason: "another request was faster"}, nil
 		}
@@ -94,6 +93,16 @@ func (c *meaning) beginList(ctx context.Context, kind definition.Kind, list *ups
 		}
 		return audit.Result{Reason: fmt.Sprintf("%d: %s", n, strings.Join(names, " "))}, nil
 	})
+}
+
+// quarantine has definitions wait for a person, with an entry for each of which that was not known. A client that goes
+// meanwhile keeps neither from the other.
+func (c *meaning) quarantine(ctx context.Context, found []definition.Definition) error {
+	ctx, end := audit.Lasting(ctx)
+	defer end()
+	fresh, err := c.Definitions.Quarantine(ctx, c.hostedServer(), found)
+	c.recordQuarantine(ctx, fresh)
+	return err
 }
 
 // recordQuarantine tells of definitions that wait for a person from now on.

@@ -124,7 +124,7 @@ func (s *Store) Create(ctx context.Context, w Wanted) (secret string, t *Token, 
 	secret = seal.Secret(Prefix)
 	t = &Token{ID: "apt_" + strings.ToLower(rand.Text()[:16]), Name: w.Name, Role: w.Role, CreatedBy: w.By, CreatedAt: now, ExpiresAt: now.Add(w.Lifetime)}
 	row := []any{seal.Hash(secret), t.ID, t.Name, t.Role, t.CreatedBy.String(), db.Millis(t.CreatedAt), db.Millis(t.ExpiresAt)}
-	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
+	err = s.DB.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.DB.Lock(ctx, tx, "api_tokens"); err != nil {
 			return err
 		}
@@ -216,8 +216,12 @@ func (s *Store) List(ctx context.Context) (all []Token, err error) {
 // Revoke ends the token with that id and returns it. [ErrNotFound] if there is no good one.
 func (s *Store) Revoke(ctx context.Context, id string) (*Token, error) {
 	now := db.Millis(s.Now())
-	t, _, err := s.scan(s.DB.Writes.QueryRowContext(ctx, `UPDATE api_tokens SET revoked_at = $1, mac = '' WHERE id = $2 AND revoked_at = 0 AND expires_at > $1
-		RETURNING `+columns, now, id))
+	var t *Token
+	err := s.DB.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		t, _, err = s.scan(tx.QueryRowContext(ctx, `UPDATE api_tokens SET revoked_at = $1, mac = '' WHERE id = $2 AND revoked_at = 0 AND expires_at > $1
+			RETURNING `+columns, now, id))
+		return err
+	})
 	if errors.Is(err, sql.ErrNoRows) {
 		return nil, ErrNotFound
 	}

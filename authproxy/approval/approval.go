@@ -12,6 +12,7 @@ import (
 	"github.com/go-json-experiment/json/jsontext"
 
 	"sfmcp-proxy/authproxy/actor"
+	"sfmcp-proxy/authproxy/db"
 	"sfmcp-proxy/authproxy/policy"
 )
 
@@ -59,8 +60,8 @@ var (
 	// ErrChanged: there was one, and the record is not any more what those who gave it saw. It is
 	// an [ErrNotApproved].
 	ErrChanged = fmt.Errorf("%w any more: the record has changed since", ErrNotApproved)
-	// ErrInDoubt: whether it was done is not known: the database took the statement, and did not answer any more.
-	ErrInDoubt = errors.New("whether it was done is not known, because the database did not answer")
+	// ErrInDoubt is [db.ErrInDoubt].
+	ErrInDoubt = db.ErrInDoubt
 	// ErrUnread: it is not known whether the record is still what those who agreed saw. The
 	// approval stays.
 	ErrUnread = errors.New("whether the record has changed is not known")

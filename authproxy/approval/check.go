@@ -121,21 +121,21 @@ func (s *Store) Resolve(ctx context.Context, id string, by actor.Actor, happened
 		return nil, fmt.Errorf("resolving the outcome: %w", err)
 	}
 	var r *stored
-	var sealed string
-	_, err = s.knownTx(ctx, func(ctx context.Context, tx *sql.Tx) (int64, error) {
+	err = s.known().Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		is, err := s.one(ctx, tx, `WHERE id = $1`, id)
 		if err == nil {
 			err = s.addWhatFollowed(ctx, tx, is)
 		}
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if !is.Unresolved(s.now()) {
-			return 0, ErrNotUnknown
+			return ErrNotUnknown
 		}
 		r = is
-		if sealed, err = s.ring.Seal(r.checkPlace(resolutionPurpose), []byte(reason)); err != nil {
-			return 0, err
+		sealed, err := s.ring.Seal(r.checkPlace(resolutionPurpose), []byte(reason))
+		if err != nil {
+			return err
 		}
 		now := db.Millis(s.now())
 		// Of two who say it at a time the first counts.
@@ -146,9 +146,7 @@ func (s *Store) Resolve(ctx context.Context, id string, by actor.Actor, happened
 			err = ErrNotUnknown
 		}
 		r.Check = &Check{Happened: happened, ResolvedAt: db.Time(now), ResolvedBy: by, Reason: reason}
-		return n, err
-	}, func() (string, []any) {
-		return `SELECT 1 FROM approval_checks WHERE request_id = $1 AND sealed_resolution = $2`, []any{id, sealed}
+		return err
 	})
 	switch {
 	case err == nil:

@@ -32,29 +32,29 @@ func (s *Store) Counter(ctx context.Context, id string, by actor.Actor, author s
 		return nil, fmt.Errorf("proposing another call: %w", err)
 	}
 	var counter *Request
-	_, err = s.knownTx(ctx, func(ctx context.Context, tx *sql.Tx) (int64, error) {
+	err = s.known().Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.db.Lock(ctx, tx, "approvals of "+r.Org+" "+r.Subject); err != nil {
-			return 0, err
+			return err
 		}
 		n, err := db.Affected(ctx, tx, `
 			UPDATE approvals SET state = 'countered', decided_at = $1, decided_by_kind = $2, decided_by_id = $3, decided_by_as = $4, state_mac = ''
 			WHERE id = $5 AND state = 'pending' AND state_mac = $6 AND expires_at > $1`,
 			db.Millis(s.now()), string(by.Kind), by.ID, by.As, id, r.stateMAC)
 		if err != nil {
-			return 0, err
+			return err
 		}
 		if n == 0 {
-			return 0, ErrGone
+			return ErrGone
 		}
 		switch there, err := s.meets(ctx, tx, other); {
 		case err != nil:
-			return 0, err
+			return err
 		case there != nil:
-			return 0, Refuse(ErrProposal, "%s", there.standsFor())
+			return Refuse(ErrProposal, "%s", there.standsFor())
 		}
 		counter, err = s.insert(ctx, tx, Request{Binding: other, Class: r.Class, Author: author, CounterOf: r.ID})
-		return n, err
-	}, func() (string, []any) { return inserted(counter) })
+		return err
+	})
 	if errors.Is(err, ErrGone) {
 		counter, _ = s.Get(ctx, id)
 	}

@@ -38,9 +38,9 @@ func (s *Store) Approve(ctx context.Context, id string, d Decision) (*Request, e
 		case !r.lacks(d.Factor):
 			return &r.Request, fmt.Errorf("approving: %w: nobody is missing for role %q", ErrNotApprover, d.Factor)
 		}
-		if n, err := s.approve(ctx, r, d); err != nil {
+		if written, err := s.approve(ctx, r, d); err != nil {
 			return nil, fmt.Errorf("approving: %w", err)
-		} else if n == 1 { // as it was written: a look at it that fails must not say that nothing was
+		} else if written { // as it was written: a look at it that fails must not say that nothing was
 			return &r.Request, nil
 		}
 	}
@@ -65,7 +65,7 @@ func requestOf(r *stored) *Request {
 
 // approve writes a decision, if the request still waits as it did when it was read: with the
 // decisions that it had.
-func (s *Store) approve(ctx context.Context, r *stored, d Decision) (int64, error) {
+func (s *Store) approve(ctx context.Context, r *stored, d Decision) (written bool, err error) {
 	pending, now := r.stateMAC, db.Millis(s.now())
 	d.At = db.Time(now)
 	d.AuthTime = db.Time(db.Millis(d.AuthTime))
@@ -75,21 +75,20 @@ func (s *Store) approve(ctx context.Context, r *stored, d Decision) (int64, erro
 	if len(r.Missing()) == 0 {
 		r.State, r.DecidedAt, r.DecidedBy = Approved, d.At, d.By
 	}
-	return s.knownTx(ctx, func(ctx context.Context, tx *sql.Tx) (int64, error) {
+	err = s.known().Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		n, err := db.Affected(ctx, tx, `
 			UPDATE approvals SET state = $1, decided_at = $2, decided_by_kind = $3, decided_by_id = $4, decided_by_as = $5, decisions = $6, state_mac = $7
 			WHERE id = $8 AND state = 'pending' AND state_mac = $9 AND expires_at > $10 AND sealed_arguments <> ''`,
 			string(r.State), db.Millis(r.DecidedAt), string(r.DecidedBy.Kind), r.DecidedBy.ID, r.DecidedBy.As, r.decisions,
 			s.db.MAC(db.ApprovalStates, r.standing()...), r.ID, pending, now)
-		if err != nil || n == 0 {
-			return 0, err
+		if written = n == 1; err != nil || !written {
+			return err
 		}
 		_, err = tx.ExecContext(ctx, `INSERT INTO approval_decisions (`+decisionColumns+`, request_id) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
 			d.Human, d.Factor, d.Role, string(d.By.Kind), d.By.ID, d.By.As, d.Org, now, db.Millis(d.AuthTime), d.ACR, string(d.Shown), mac, r.ID)
-		return n, err
-	}, func() (string, []any) {
-		return `SELECT 1 FROM approval_decisions WHERE request_id = $1 AND mac = $2`, []any{r.ID, mac}
+		return err
 	})
+	return written, err
 }
 
 // Deny refuses a pending request for good in the name of by, who may do so, with a reason that
@@ -115,13 +114,12 @@ func (s *Store) Deny(ctx context.Context, id string, by actor.Actor, reason stri
 	}
 	// Whatever others agreed to meanwhile: as long as it waits, a denial ends it.
 	now := db.Millis(s.now())
-	denial := []any{now, string(by.Kind), by.ID, by.As, sealed, id}
-	n, err := s.known(ctx, func(ctx context.Context) (int64, error) {
-		return db.Affected(ctx, s.db.Writes, `
+	var n int64
+	err = s.known().Tx(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+		n, err = db.Affected(ctx, tx, `
 			UPDATE approvals SET state = 'denied', decided_at = $1, decided_by_kind = $2, decided_by_id = $3, decided_by_as = $4, sealed_reason = $5, state_mac = ''
-			WHERE id = $6 AND state = 'pending' AND expires_at > $1`, denial...)
-	}, func() (string, []any) {
-		return `SELECT 1 FROM approvals WHERE state = 'denied' AND decided_at = $1 AND decided_by_kind = $2 AND decided_by_id = $3 AND decided_by_as = $4 AND sealed_reason = $5 AND id = $6`, denial
+			WHERE id = $6 AND state = 'pending' AND expires_at > $1`, now, string(by.Kind), by.ID, by.As, sealed, id)
+		return err
 	})
 	switch {
 	case err != nil:

@@ -13,11 +13,17 @@ import (
 // losing is a store on the database of another one, as another process has it, and the network between them.
 func losing(t *testing.T) (here, there *Store, network *dbtest.Network) {
 	t.Helper()
+	return losingFor(t, 0)
+}
+
+// losingFor is losing where it is tried for so long to find out what became of something.
+func losingFor(t *testing.T, inDoubt time.Duration) (here, there *Store, network *dbtest.Network) {
+	t.Helper()
 	database := dbtest.URL(t)
 	ring := dbtest.Ring(t, database)
 	network = dbtest.Between(t, database)
 	store := func(url string) *Store {
-		d, err := db.Open(t.Context(), db.Config{URL: url})
+		d, err := db.Open(t.Context(), db.Config{URL: url, InDoubt: inDoubt})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -44,11 +50,16 @@ func TestFaultFT35LostSpending(t *testing.T) {
 		t.Skip("a file has no connection")
 	}
 	here, there, network := losing(t)
-	for name, reaches := range map[string]bool{"reaches": true, "does not": false} {
+	for name, lose := range map[string]func(){
+		"reaches":                func() { network.LoseCommit(true) },
+		"does not":               func() { network.LoseCommit(false) },
+		"the statement reaches":  func() { network.LoseAnswer(spends, true, nil) },
+		"the statement does not": func() { network.LoseAnswer(spends, false, nil) },
+	} {
 		b := binding(name)
 		r := submit(t, here, b)
 		decide(t, here, r.ID, true)
-		network.LoseAnswer(spends, reaches, nil)
+		lose()
 		if _, err := there.Spend(t.Context(), b); err != nil || !network.Lost() {
 			t.Fatalf("%s: %v, the answer was lost: %t", name, err, network.Lost())
 		}
@@ -88,8 +99,8 @@ func TestFaultFT35LostSpendingOfAnother(t *testing.T) {
 	}
 }
 
-// FT-35: the context ends during the statement, as by the kill switch. What was taken is the caller's to give back, and
-// a statement that arrives only then takes nothing.
+// FT-35: the context ends during the statement or the COMMIT, as by the kill switch. Nothing is taken before the COMMIT; what was
+// taken is the caller's to give back, and a statement that arrives only then takes nothing.
 func TestFaultFT35SpendingIsInterrupted(t *testing.T) {
 	t.Parallel()
 	if !dbtest.OnPostgres() {
@@ -101,6 +112,11 @@ func TestFaultFT35SpendingIsInterrupted(t *testing.T) {
 	decide(t, here, r.ID, true)
 	ctx, stop := context.WithCancel(t.Context())
 	network.LoseAnswer(spends, true, stop)
+	if _, err := there.Spend(ctx, b); err == nil || db.InDoubt(err) || state(t, here, r.ID) != Approved {
+		t.Fatalf("before the COMMIT: %v, it is %s", err, state(t, here, r.ID))
+	}
+	ctx, stop = context.WithCancel(t.Context())
+	network.LoseCommitThen(true, stop)
 	if _, err := there.Spend(ctx, b); err != nil || ctx.Err() == nil {
 		t.Fatalf("%v, ended: %v", err, ctx.Err())
 	}
@@ -125,12 +141,11 @@ func TestFaultFT35SpendingStaysInDoubt(t *testing.T) {
 	if !dbtest.OnPostgres() {
 		t.Skip("a file has no connection")
 	}
-	here, there, network := losing(t)
-	there.doubt = time.Millisecond
+	here, there, network := losingFor(t, time.Millisecond)
 	b := binding("Acme")
 	r := submit(t, here, b)
 	decide(t, here, r.ID, true)
-	network.LoseAnswer(spends, false, network.Down)
+	network.LoseCommitThen(false, network.Down)
 	if _, err := there.Spend(t.Context(), b); !errors.Is(err, ErrInDoubt) || errors.Is(err, ErrNotApproved) || !network.Lost() {
 		t.Errorf("away: %v", err)
 	}

@@ -21,13 +21,13 @@ func TestFaultFT35LostDecision(t *testing.T) {
 	here, there, network := losing(t)
 	user := actor.User("005A")
 	for name, d := range map[string]struct {
-		statement string // empty: its transaction is committed
+		statement string // of its transaction
 		ready     func(id string, b Binding)
 		do        func(s *Store, id string) (*Request, error)
 		is        func(r *Request) bool
 		again     error
 	}{
-		"approve": {do: func(s *Store, id string) (*Request, error) {
+		"approve": {statement: "INSERT INTO approval_decisions", do: func(s *Store, id string) (*Request, error) {
 			return s.Approve(t.Context(), id, Decision{By: user, Org: "acme", Human: "ann"})
 		}, is: func(r *Request) bool { return r.State == Approved && len(r.Decisions) == 1 && r.DecidedBy == user }, again: ErrGone},
 		"deny": {statement: "SET state = 'denied'", do: func(s *Store, id string) (*Request, error) {
@@ -36,7 +36,7 @@ func TestFaultFT35LostDecision(t *testing.T) {
 		"deny without a reason": {statement: "SET state = 'denied'", do: func(s *Store, id string) (*Request, error) {
 			return s.Deny(t.Context(), id, user, "")
 		}, is: func(r *Request) bool { return r.State == Denied && r.DecidedBy == user }, again: ErrGone},
-		"propose": {do: func(s *Store, id string) (*Request, error) {
+		"propose": {statement: "SET state = 'countered'", do: func(s *Store, id string) (*Request, error) {
 			other, err := s.Counter(t.Context(), id, user, "ann", jsontext.Value(`{"body":{"Name":"Other `+id+`"},"sobject-name":"Account"}`))
 			if err != nil {
 				return other, err
@@ -49,7 +49,7 @@ func TestFaultFT35LostDecision(t *testing.T) {
 			}
 			return here.Get(t.Context(), id)
 		}, is: func(r *Request) bool { return r.State == Countered && r.Counter != nil }, again: ErrGone},
-		"resolve": {ready: func(id string, b Binding) {
+		"resolve": {statement: "INSERT INTO approval_checks", ready: func(id string, b Binding) {
 			decide(t, here, id, true)
 			if _, err := here.Spend(t.Context(), b); err != nil {
 				t.Fatal(err)
@@ -64,8 +64,10 @@ func TestFaultFT35LostDecision(t *testing.T) {
 		}, again: ErrNotUnknown},
 	} {
 		for how, lose := range map[string]func(){
-			"reaches":  func() { lost(network, d.statement, true) },
-			"does not": func() { lost(network, d.statement, false) },
+			"reaches":         func() { network.LoseCommit(true) },
+			"does not":        func() { network.LoseCommit(false) },
+			"comes, and ends": func() { network.LoseAnswer(d.statement, true, nil) },
+			"does not come":   func() { network.LoseAnswer(d.statement, false, nil) },
 		} {
 			b := binding(name + " " + how)
 			r := submit(t, here, b)
@@ -93,13 +95,4 @@ func TestFaultFT35LostDecision(t *testing.T) {
 			}
 		}
 	}
-}
-
-// lost loses the answer to a statement, or to the next commit.
-func lost(network *dbtest.Network, statement string, reaches bool) {
-	if statement == "" {
-		network.LoseCommit(reaches)
-		return
-	}
-	network.LoseAnswer(statement, reaches, nil)
 }

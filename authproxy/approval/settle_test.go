@@ -101,8 +101,7 @@ func TestFaultFT35EndIsRecordedLater(t *testing.T) {
 	if !dbtest.OnPostgres() {
 		t.Skip("a file has no connection")
 	}
-	here, there, network := losing(t)
-	there.doubt = time.Millisecond
+	here, there, network := losingFor(t, time.Millisecond)
 	spent := map[State]string{}
 	for want := range ends {
 		b := binding(string(want))
@@ -232,8 +231,8 @@ func TestFaultFT35WaitsEndWithTheProcess(t *testing.T) {
 	if !dbtest.OnPostgres() {
 		t.Skip("a file has no connection")
 	}
-	here, there, network := losing(t)
-	here.unsettled, there.doubt = there.unsettled, time.Hour
+	here, there, network := losingFor(t, time.Hour)
+	here.unsettled = there.unsettled
 	b, doubtful := binding("Acme"), binding("doubtful")
 	r := submit(t, here, b)
 	decide(t, here, r.ID, true)

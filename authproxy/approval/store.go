@@ -38,8 +38,6 @@ type Config struct {
 	PendingPerUser int
 	// People knows who may still agree when an approval is spent; nil: [Strangers].
 	People People
-	// InDoubt is how long the database is asked what became of a statement that it did not answer; 0: 20 s.
-	InDoubt time.Duration
 	// Unsettled are those of the process; nil: the store has its own.
 	Unsettled *Unsettled
 }
@@ -55,7 +53,6 @@ type Store struct {
 
 	perConnection, perUser int // see Config
 
-	doubt     time.Duration // see Config.InDoubt
 	unsettled *Unsettled
 }
 
@@ -73,9 +70,6 @@ func New(c Config) (*Store, error) {
 	if c.PendingPerConnection == 0 {
 		c.PendingPerConnection = defaultPendingPerConnection
 	}
-	if c.InDoubt == 0 {
-		c.InDoubt = doubtTime
-	}
 	if c.Unsettled == nil {
 		c.Unsettled = NewUnsettled()
 	}
@@ -84,7 +78,7 @@ func New(c Config) (*Store, error) {
 	}
 	return &Store{
 		db: c.DB, ring: c.Ring, lifetime: c.Lifetime, keep: c.KeepArguments, now: c.Now, people: c.People,
-		perConnection: c.PendingPerConnection, perUser: c.PendingPerUser, doubt: c.InDoubt, unsettled: c.Unsettled,
+		perConnection: c.PendingPerConnection, perUser: c.PendingPerUser, unsettled: c.Unsettled,
 	}, nil
 }
 

@@ -19,9 +19,9 @@ func (s *Store) Undo(ctx context.Context, id string, b Binding, class, author st
 	if author == "" {
 		return nil, errors.New("undoing: nobody asks for it")
 	}
-	_, err = s.knownTx(ctx, func(ctx context.Context, tx *sql.Tx) (int64, error) {
+	err = s.known().Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.db.Lock(ctx, tx, "approvals of "+b.Org+" "+b.Subject); err != nil {
-			return 0, err
+			return err
 		}
 		r, err := s.one(ctx, tx, `WHERE id = $1`, id)
 		if err == nil {
@@ -29,25 +29,25 @@ func (s *Store) Undo(ctx context.Context, id string, b Binding, class, author st
 		}
 		switch {
 		case err != nil:
-			return 0, err
+			return err
 		case r.Org != b.Org || r.Subject != b.Subject || r.Server != b.Server:
-			return 0, errors.New("the other call is another user's, or of another server")
+			return errors.New("the other call is another user's, or of another server")
 		}
 		if err := r.MayUndo(); err != nil {
-			return 0, err
+			return err
 		}
 		switch there, err := s.meets(ctx, tx, b); {
 		case err != nil:
-			return 0, err
+			return err
 		case there != nil:
-			return 0, Refuse(ErrUndo, "%s", there.standsFor())
+			return Refuse(ErrUndo, "%s", there.standsFor())
 		}
 		if err := s.admit(ctx, tx, b); err != nil {
-			return 0, err
+			return err
 		}
 		undo, err = s.insert(ctx, tx, Request{Binding: b, Class: class, Author: author, UndoOf: r.ID})
-		return 1, err
-	}, func() (string, []any) { return inserted(undo) })
+		return err
+	})
 	if err != nil {
 		return nil, fmt.Errorf("undoing: %w", err)
 	}

@@ -52,7 +52,7 @@ func (s *Store) Unblock(ctx context.Context, id string) error {
 
 // setBlocked writes whether a client is blocked, and reports whether it was.
 func (s *Store) setBlocked(ctx context.Context, id string, blocked bool) (was bool, err error) {
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.db.Lock(ctx, tx, db.BlockedLock); err != nil {
 			return err
 		}

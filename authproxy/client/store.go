@@ -195,7 +195,7 @@ func (s *Store) All(ctx context.Context) ([]Client, error) {
 // keys and with what it has shown. One that is configured stays, and one with a document
 // may come again while its host is allowed.
 func (s *Store) Forget(ctx context.Context, id string) error {
-	if _, err := s.db.Writes.ExecContext(ctx, `DELETE FROM registered_clients WHERE id = $1`, id); err != nil {
+	if _, err := s.db.KnownAffected(ctx, `DELETE FROM registered_clients WHERE id = $1`, id); err != nil {
 		return fmt.Errorf("forgetting client: %w", err)
 	}
 	return nil

@@ -66,6 +66,8 @@ const (
 	textUnrecorded  = "What you asked for is done, and stays so: it need not be done again. It could not be written to the audit log. The proxy's own log says why."
 	// textInDoubt is said of a decision that the database took and did not answer ([approval.ErrInDoubt]).
 	textInDoubt = "The database did not answer, so it is not known whether what you decided counts. Open the call again in a moment: its page says what became of it."
+	// textNotKnown is said of any other act of that kind.
+	textNotKnown = "The database did not answer, so it is not known whether what you asked for was done. Look again in a moment, and do it again if it was not."
 	// textNoIntent is said of an act that gives access, which is recorded first ([audit.ErrNoIntent]).
 	textNoIntent = "It could not be written to the audit log, and nobody is given anything without an entry there. Whoever administers the proxy finds in its own log why. Try again once that is mended."
 )
@@ -91,7 +93,10 @@ func (c *Console) fail(w http.ResponseWriter, r *http.Request, v *visit, err err
 		status, page.Title, page.Text = http.StatusServiceUnavailable, "Nothing was done", textNoIntent
 	} else if errors.Is(err, approval.ErrInDoubt) {
 		c.Log.ErrorContext(r.Context(), "whether an act of a page was done is not known", "path", r.URL.Path, "error", err)
-		status, page.Title, page.Text = http.StatusServiceUnavailable, "Nobody knows yet", textInDoubt
+		status, page.Title, page.Text = http.StatusServiceUnavailable, "Nobody knows yet", textNotKnown
+		if strings.HasPrefix(r.URL.Path, "/approvals/") {
+			page.Text = textInDoubt
+		}
 	} else if p, ok := errors.AsType[*problem](err); ok {
 		status, page.Title, page.Text = p.status, p.title, p.text
 	} else if refusal, ok := errors.AsType[*ui.Refusal](err); ok {

@@ -13,7 +13,7 @@ import (
 // all of a table.
 var uncovered = map[string]map[string]string{
 	"goose_db_version": {"": "the migration library's: a wrong version makes a start fail, and signs nothing"},
-	"meta":             {"": "its values are sealed; org:NAME is compared with the configuration, and another value refuses; a claim says which audit log has a review, and decides nothing about access; without the mark of a move, which is sealed, the audit log still disagrees; when a proxy served last is shown"},
+	"meta":             {"": "its values are sealed; org:NAME is compared with the configuration, and another value refuses; the name of a transaction says to whoever made it that it was committed, and to nobody else; a claim says which audit log has a review, and decides nothing about access; without the mark of a move, which is sealed, the audit log still disagrees; when a proxy served last is shown"},
 	"epochs":           {"": "a change makes processes read anew; held back, they do so after ten seconds; without the note of a cut a sign-in goes on that was under way then, as with a row that is put back"},
 	"audit_persons": {"": "keys are sealed for org, person and pseudonym: one that is exchanged opens nothing, and entries say that their key is missing; one " +
 		"that is taken away hides what entries say about a person, as erasing does, and they say so"},
@@ -37,7 +37,7 @@ var uncovered = map[string]map[string]string{
 	"approvals": {"sealed_arguments": "sealed for its row, and its digest is covered", "sealed_result": "sealed for its row",
 		"sealed_reason": "sealed for its row",
 		"outcome":       "ends what could be given back; a repeat is answered by it and not made", "why": "ends what could be given back, or is shown",
-		"decided_by": "of earlier versions: shown, and nothing follows from it", "reopened": "is shown", "reopenings": "people are told anew, or are not, as by writing to their notices", "spending": "who lost the answer of the database takes an approval to be theirs that another call of the connection took in the same millisecond, or theirs to be another's", "rule": "is shown; the audit log has it, too", "altered": "is shown, of a void request alone: why it is that"},
+		"decided_by": "of earlier versions: shown, and nothing follows from it", "reopened": "is shown", "reopenings": "people are told anew, or are not, as by writing to their notices", "spending": "how a call ended is not recorded with its approval, and people are asked what became of it", "rule": "is shown; the audit log has it, too", "altered": "is shown, of a void request alone: why it is that"},
 	"approval_checks": {"": "what it holds of records is sealed for its row, and the rest is shown: a call that was sent is never sent again, whatever a row says; the audit log has who said it"},
 	"budget_counts":   {"": "who can write it can do more than a budget allows, by deleting a row too, which no MAC shows; no more than the policy does, and the audit log has each call"},
 	"outside_text":    {"": "a row restricts; without it a write passes that a rule would hold because of what its client has read, which the policy allows at other times"},

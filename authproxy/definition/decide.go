@@ -50,7 +50,7 @@ func (s *Store) decide(ctx context.Context, p Pinned, by actor.Actor, to State, 
 	if !by.Known() {
 		return errors.New("deciding about a definition: nobody decides")
 	}
-	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+	err := s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.lock(ctx, tx, server); err != nil {
 			return err
 		}

@@ -3,6 +3,7 @@ package definition
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -15,7 +16,7 @@ import (
 // its definitions were recorded; 0, false: there was a first list already. They are accepted,
 // by the proxy, or wait for a person if the configuration says so.
 func (s *Store) Begin(ctx context.Context, server Server, kind Kind, whole []Definition) (recorded int, first bool, err error) {
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		recorded, first = 0, false
 		if err := s.lock(ctx, tx, server); err != nil {
 			return err
@@ -88,15 +89,15 @@ func (s *Store) Learn(ctx context.Context, server Server, found []Definition) (l
 }
 
 // Quarantine records definitions that are not accepted, so that a person can decide about
-// them, and returns those that were not recorded before. It must not be asked about what is
-// accepted. Not all are recorded of what changes all the time.
+// them, and returns those that were not recorded before, with [db.ErrInDoubt] those of which that is not known. It
+// must not be asked about what is accepted. Not all are recorded of what changes all the time.
 func (s *Store) Quarantine(ctx context.Context, server Server, found []Definition) ([]Pinned, error) {
 	return s.record(ctx, server, found, func(*Pinned, bool) bool { return true })
 }
 
 // record inserts what is not there yet, in the state that judge gives it.
 func (s *Store) record(ctx context.Context, server Server, found []Definition, judge func(d *Pinned, known bool) bool) (fresh []Pinned, err error) {
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		fresh = nil
 		if err := s.lock(ctx, tx, server); err != nil {
 			return err
@@ -136,10 +137,13 @@ func (s *Store) record(ctx context.Context, server Server, found []Definition, j
 		}
 		return s.noteChanges(ctx, tx, server, fresh)
 	})
-	if err != nil {
-		return nil, fmt.Errorf("recording definitions: %w", err)
+	if err == nil {
+		return fresh, nil
 	}
-	return fresh, nil
+	if !errors.Is(err, db.ErrInDoubt) {
+		fresh = nil
+	}
+	return fresh, fmt.Errorf("recording definitions: %w", err)
 }
 
 // noteChanges makes every process list anew before it forwards a call, if anything waits.

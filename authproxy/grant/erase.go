@@ -9,7 +9,7 @@ import (
 // EraseUser deletes what is stored of a user whose grants have ended: the grants, and the user. Of one
 // who is blocked the id stays, without a name: without it nothing would be refused.
 func (s *Store) EraseUser(ctx context.Context, org, subject string) error {
-	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
+	err := s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		const theirs = ` IN (SELECT id FROM grants WHERE org = $1 AND subject = $2)`
 		for _, statement := range []string{
 			`DELETE FROM access_tokens WHERE grant_id` + theirs,

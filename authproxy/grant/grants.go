@@ -121,7 +121,7 @@ func (s *Store) CreateGrant(ctx context.Context, r *AuthorizationRequest, subjec
 	id, code = r.GrantID, seal.Secret(codePrefix)
 	now := s.now()
 	expires := db.Millis(now.Add(s.lifetimes.Code))
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if err := r.hold(ctx, s.db, tx, subject); err != nil {
 			return err
 		}

@@ -23,7 +23,7 @@ func (s *Store) revoke(ctx context.Context, tx *sql.Tx, why, where string, args 
 }
 
 func (s *Store) revokeWhere(ctx context.Context, why, where string, args ...any) (ended []Grant, err error) {
-	err = s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
+	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 		ended, err = s.revoke(ctx, tx, why, where, args...)
 		return err
 	})
@@ -61,7 +61,7 @@ func (s *Store) EndSurplus(ctx context.Context, org, subject, why string) (ended
 // RevokeUser ends all grants of a user at once and returns how many there were; their sign-ins that are under way
 // give nothing.
 func (s *Store) RevokeUser(ctx context.Context, org, subject, why string) (n int, err error) {
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.db.NoteCut(ctx, tx, org, subject, s.now()); err != nil {
 			return err
 		}
@@ -78,7 +78,7 @@ func (s *Store) RevokeUser(ctx context.Context, org, subject, why string) (n int
 // RevokeClient ends all grants of a client at once, and returns them, and every authorization of it that is
 // under way.
 func (s *Store) RevokeClient(ctx context.Context, clientID, why string) (ended []Grant, err error) {
-	err = s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
+	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 		if err := endBegun(ctx, s.db, tx, clientID); err != nil {
 			return err
 		}
@@ -104,7 +104,7 @@ func (s *Store) BlockUser(ctx context.Context, org, subject, why string) (n int,
 	if org == "" || subject == "" {
 		return 0, errors.New("blocking user: org and subject are required")
 	}
-	err = s.db.Tx(ctx, func(tx *sql.Tx) error {
+	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.db.NoteCut(ctx, tx, org, subject, s.now()); err != nil {
 			return err
 		}
@@ -128,7 +128,7 @@ func (s *Store) BlockUser(ctx context.Context, org, subject, why string) (n int,
 // when the user is not blocked.
 func (s *Store) UnblockUser(ctx context.Context, org, subject string) error {
 	var was bool
-	err := s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
+	err := s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 		was, err = s.users.setBlocked(ctx, tx, org, subject, 0)
 		return err
 	})

@@ -151,7 +151,7 @@ func (s *Store) readAccess(ctx context.Context, hash, server string, now int64) 
 // or over.
 func (s *Store) RevokeToken(ctx context.Context, token, clientID string) (*Grant, error) {
 	var g *Grant
-	err := s.db.Tx(ctx, func(tx *sql.Tx) (err error) {
+	err := s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 		switch {
 		case seal.WellFormed(token, refreshPrefix):
 			g, err = s.revokeByRefresh(ctx, tx, token, clientID)

@@ -95,8 +95,8 @@ type Kept struct {
 	over    bool // it took the place of one that was good
 }
 
-// Keep is Replace, and says what it has stored, for [Store.EndUnused]. Where the database does not answer, the same is stored
-// once more: twice is as once, and whoever takes a login that is stored for one that is not would end it.
+// Keep is Replace, and says what it has stored, for [Store.EndUnused]. Where the database does not answer, it is found out what
+// became of it: whoever takes a login that is stored for one that is not would end it.
 func (s *Store) Keep(ctx context.Context, org string, t *salesforce.Token) (kept Kept, err error) {
 	if t.Subject == "" || t.AccessToken == "" || t.RefreshToken == "" {
 		return kept, errors.New("storing Salesforce login: token without subject, access or refresh token")
@@ -106,7 +106,7 @@ func (s *Store) Keep(ctx context.Context, org string, t *salesforce.Token) (kept
 	if err != nil {
 		return kept, fmt.Errorf("storing Salesforce login: %w", err)
 	}
-	store := func(tx *sql.Tx) error {
+	store := func(ctx context.Context, tx *sql.Tx) error {
 		l, err := s.load(ctx, tx, org, t.Subject)
 		if err != nil {
 			return err
@@ -121,9 +121,7 @@ func (s *Store) Keep(ctx context.Context, org string, t *salesforce.Token) (kept
 		}
 		return s.enqueuePrevious(ctx, tx, l, t.RefreshToken)
 	}
-	if err = s.retry(ctx, store); db.InDoubt(err) {
-		err = s.retry(ctx, store)
-	}
+	err = s.retry(ctx, store)
 	s.held.Forget(user{org, t.Subject})
 	if err != nil {
 		return Kept{}, fmt.Errorf("storing Salesforce login: %w", err)
@@ -154,7 +152,7 @@ func (s *Store) Revoke(ctx context.Context, org, subject, why string) error {
 
 // revoke ends a link of which which says so, in the same transaction.
 func (s *Store) revoke(ctx context.Context, org, subject, why string, which func(context.Context, *sql.Tx, *record) (bool, error)) error {
-	err := s.retry(ctx, func(tx *sql.Tx) error {
+	err := s.retry(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		l, err := s.load(ctx, tx, org, subject)
 		if err != nil || l == nil || l.state == Revoked {
 			return err
@@ -207,10 +205,10 @@ func (s *Store) enqueuePrevious(ctx context.Context, tx *sql.Tx, l *record, exce
 	return s.enqueue(ctx, tx, l, old)
 }
 
-// retry runs f in a transaction again while it finds errRaced.
-func (s *Store) retry(ctx context.Context, f func(*sql.Tx) error) error {
+// retry runs f in a transaction again while it finds errRaced, and finds out what became of it.
+func (s *Store) retry(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
 	for range 10 {
-		if err := s.DB.Tx(ctx, f); !errors.Is(err, errRaced) {
+		if err := s.DB.KnownTx(ctx, f); !errors.Is(err, errRaced) {
 			return err
 		}
 	}

@@ -16,7 +16,7 @@ func (s *Store) EndLinked(ctx context.Context, org, subject string, before time.
 	if !before.IsZero() {
 		until = db.Millis(before)
 	}
-	n, err := db.Affected(ctx, s.DB.Writes, `DELETE FROM company_sessions WHERE created_at < $3 AND EXISTS (SELECT 1 FROM human_links l
+	n, err := s.DB.KnownAffected(ctx, `DELETE FROM company_sessions WHERE created_at < $3 AND EXISTS (SELECT 1 FROM human_links l
 		WHERE l.org = $1 AND l.subject = $2 AND l.issuer = company_sessions.issuer AND l.person = company_sessions.subject)`, org, subject, until)
 	if err != nil {
 		return 0, fmt.Errorf("signing a person out: %w", err)
@@ -27,7 +27,7 @@ func (s *Store) EndLinked(ctx context.Context, org, subject string, before time.
 // EndBegunBefore signs a person out of every browser that was signed in before a time, and returns how
 // many there were.
 func (s *Store) EndBegunBefore(ctx context.Context, issuer, subject string, before time.Time) (int, error) {
-	n, err := db.Affected(ctx, s.DB.Writes, `DELETE FROM company_sessions WHERE issuer = $1 AND subject = $2 AND created_at < $3`, issuer, subject, db.Millis(before))
+	n, err := s.DB.KnownAffected(ctx, `DELETE FROM company_sessions WHERE issuer = $1 AND subject = $2 AND created_at < $3`, issuer, subject, db.Millis(before))
 	if err != nil {
 		return 0, fmt.Errorf("ending the earlier sessions of a person: %w", err)
 	}
@@ -50,13 +50,13 @@ func (s *Store) Erase(ctx context.Context, issuer, subject string) (int, error) 
 				continue
 			}
 		}
-		if _, err := s.DB.Writes.ExecContext(ctx, `DELETE FROM human_links WHERE org = $1 AND subject = $2`, l.Org, l.Subject); err != nil {
+		if _, err := s.DB.KnownAffected(ctx, `DELETE FROM human_links WHERE org = $1 AND subject = $2`, l.Org, l.Subject); err != nil {
 			return 0, fmt.Errorf("erasing a person: %w", err)
 		}
 	}
-	n, err := db.Affected(ctx, s.DB.Writes, `DELETE FROM company_sessions WHERE issuer = $1 AND subject = $2`, issuer, subject)
+	n, err := s.DB.KnownAffected(ctx, `DELETE FROM company_sessions WHERE issuer = $1 AND subject = $2`, issuer, subject)
 	if err == nil {
-		_, err = s.DB.Writes.ExecContext(ctx, `DELETE FROM company_people WHERE issuer = $1 AND subject = $2`, issuer, subject)
+		_, err = s.DB.KnownAffected(ctx, `DELETE FROM company_people WHERE issuer = $1 AND subject = $2`, issuer, subject)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("erasing a person: %w", err)

@@ -25,7 +25,7 @@ type Link struct {
 // [ErrLinked].
 func (s *Store) Link(ctx context.Context, l Link) error {
 	row := []any{l.Org, l.Subject, l.Issuer, l.Person, db.Millis(s.Now())}
-	made, err := db.Affected(ctx, s.DB.Writes, `
+	made, err := s.DB.KnownAffected(ctx, `
 		INSERT INTO human_links (org, subject, issuer, person, linked_at, mac) VALUES ($1, $2, $3, $4, $5, $6)
 		ON CONFLICT (org, subject) DO NOTHING`, append(row, s.DB.MAC(db.HumanLinks, row...))...)
 	if err != nil {
@@ -200,5 +200,5 @@ func (s *Store) blocked(ctx context.Context, issuer, person string) (bool, error
 
 // Unlink removes a user's link, or [ErrNotFound].
 func (s *Store) Unlink(ctx context.Context, org, subject string) error {
-	return changed(s.DB.Writes.ExecContext(ctx, `DELETE FROM human_links WHERE org = $1 AND subject = $2`, org, subject))
+	return changed(s.DB.KnownAffected(ctx, `DELETE FROM human_links WHERE org = $1 AND subject = $2`, org, subject))
 }

@@ -274,8 +274,8 @@ func (s *Store) EndNamed(ctx context.Context, id string) error {
 	if len(id) != idLength || strings.Trim(id, "0123456789abcdef") != "" {
 		return ErrNotFound
 	}
-	result, err := s.DB.Writes.ExecContext(ctx, `DELETE FROM company_sessions WHERE session_hash >= $1 AND session_hash < $2`, id, id+"g")
-	return changed(result, err)
+	n, err := s.DB.KnownAffected(ctx, `DELETE FROM company_sessions WHERE session_hash >= $1 AND session_hash < $2`, id, id+"g")
+	return changed(n, err)
 }
 
 // Sweep deletes sessions that nothing accepts any more, and what was said of people who have
@@ -338,11 +338,7 @@ func millis(t time.Time) int64 {
 	return db.Millis(t)
 }
 
-func changed(result sql.Result, err error) error {
-	if err != nil {
-		return err
-	}
-	n, err := result.RowsAffected()
+func changed(n int64, err error) error {
 	if err == nil && n == 0 {
 		err = ErrNotFound
 	}

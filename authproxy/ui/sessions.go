@@ -160,19 +160,15 @@ func (s *Sessions) EndBegunBefore(ctx context.Context, org, subject string, befo
 // Sweep deletes expired sessions, which nothing accepts any more, and returns how
 // many there were.
 func (s *Sessions) Sweep(ctx context.Context) (int, error) {
-	n, err := s.deleteWhere(ctx, `DELETE FROM browser_sessions WHERE expires_at <= $1`, db.Millis(s.now()))
+	n, err := db.Affected(ctx, s.db.Writes, `DELETE FROM browser_sessions WHERE expires_at <= $1`, db.Millis(s.now()))
 	if err != nil {
 		return 0, fmt.Errorf("sweeping sessions: %w", err)
 	}
-	return n, nil
+	return int(n), nil
 }
 
 func (s *Sessions) deleteWhere(ctx context.Context, statement string, args ...any) (int, error) {
-	result, err := s.db.Writes.ExecContext(ctx, statement, args...)
-	if err != nil {
-		return 0, err
-	}
-	n, err := result.RowsAffected()
+	n, err := s.db.KnownAffected(ctx, statement, args...)
 	return int(n), err
 }
 
