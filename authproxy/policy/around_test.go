@@ -187,6 +187,15 @@ func TestFW22PersonAccounts(t *testing.T) {
 	decided(t, given(deny(objects("Account")), allow(class(Read))), "allow", soqlCall("SELECT Email, LastName FROM Contact"), wholeContacts[0])
 }
 
+// A caller is told of what is denied in any case, not of an account that may be a person.
+func TestPersonAccountsAreNotBlamedForOthers(t *testing.T) {
+	t.Parallel()
+	d := given(deny(fields("Contact.SSN__c")), allow(class(Read))).Decide(rep, soslCall("FIND {acme} RETURNING Account(Id), Contact(Id)"))
+	if d.Effect != Deny || !strings.Contains(d.Text, "Contact in what the search looks into") {
+		t.Errorf("%s: %q", d.Effect, d.Text)
+	}
+}
+
 // FW-22: the same of what is hidden: of answers field by field, of what finds it out as a whole.
 func TestFW22HiddenFieldsOfPersonAccounts(t *testing.T) {
 	t.Parallel()

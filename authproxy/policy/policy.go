@@ -123,8 +123,11 @@ type Record = reach.Record
 func (p *Policy) Decide(who Principal, call Call) Decision {
 	d := p.decideCall(who, call)
 	if d.Effect == Deny && d.Rule >= 0 && p.Rules[d.Rule].mayMeanPersons() && d.Reach.HangsOnPersons() {
-		if call.Schema = call.Schema.WithoutPersons(); p.decideCall(who, call).Effect != Deny {
+		call.Schema = call.Schema.WithoutPersons()
+		if without := p.decideCall(who, call); without.Effect != Deny {
 			d.Reach.AskForPersons()
+		} else {
+			d.Text = without.Text // of what is denied in any case
 		}
 	}
 	return d
