@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -116,6 +117,13 @@ func (u *Unsettled) Len() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	return len(u.calls)
+}
+
+// GivesBack reports whether an approval is among them that is to be given back.
+func (u *Unsettled) GivesBack() bool {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	return slices.ContainsFunc(u.calls, func(c *spentCall) bool { return c.outcome == "" })
 }
 
 // keep keeps calls.

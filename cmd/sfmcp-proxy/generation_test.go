@@ -179,25 +179,14 @@ func TestFaultFT35OutcomesOutliveTheirProduct(t *testing.T) {
 				t.Fatal(err)
 			}
 			approvals := p.current.Load().approvals
-			b := approval.Binding{Org: "acme", Subject: "005A", ClientID: "chatgpt", GrantID: "g1", Server: "sales", Tool: "createSobjectRecord",
-				PolicyVersion: "p", DefinitionHash: "d", Arguments: []byte(`{}`), Confirmation: policy.Confirmation{Approvers: policy.Requester}}
-			r, err := approvals.Submit(t.Context(), b, "create")
-			if err != nil {
-				t.Fatal(err)
-			}
-			if _, err := approvals.Approve(t.Context(), r.ID, approval.Decision{By: actor.User("005A"), Human: "user 005A"}); err != nil {
-				t.Fatal(err)
-			}
-			if _, err := approvals.Spend(t.Context(), b); err != nil {
-				t.Fatal(err)
-			}
+			r := spent(t, approvals, spentBinding)
 			release := hold(t, d.dir)
 			p.unsettled.EndWaits()
 			if err := approvals.Settle(t.Context(), r.ID, approval.Done, nil); err == nil || p.unsettled.Len() != 1 {
 				t.Errorf("settled while the database is held: %v, %d are left", err, p.unsettled.Len())
 			}
 			release()
-			other := b
+			other := spentBinding
 			other.Arguments = []byte(`{"other":1}`)
 			eventually(t, plenty, "the database takes writes", func() bool { _, err := approvals.Submit(t.Context(), other, "create"); return err == nil })
 			if err := errors.Join(after(p, c), p.close()); err != nil {
@@ -208,5 +197,68 @@ func TestFaultFT35OutcomesOutliveTheirProduct(t *testing.T) {
 				t.Errorf("it is settled as %q, %v", settled, err)
 			}
 		})
+	}
+}
+
+// spentBinding is a call that people approved.
+var spentBinding = approval.Binding{Org: "acme", Subject: "005A", ClientID: "chatgpt", GrantID: "g1", Server: "sales", Tool: "createSobjectRecord",
+	PolicyVersion: "p", DefinitionHash: "d", Arguments: []byte(`{}`), Confirmation: policy.Confirmation{Approvers: policy.Requester}}
+
+// spent has a call be approved, and its approval be spent.
+func spent(t *testing.T, approvals *approval.Store, b approval.Binding) *approval.Request {
+	t.Helper()
+	r, err := approvals.Submit(t.Context(), b, "create")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := approvals.Approve(t.Context(), r.ID, approval.Decision{By: actor.User("005A"), Human: "user 005A"}); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := approvals.Spend(t.Context(), b); err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+// FT-35: an approval that could be given back only after its call had ended is good for another try, also where the process is
+// killed then and started again.
+func TestFaultFT35GivenBackLateOutlivesAKill(t *testing.T) {
+	t.Parallel()
+	d := startDemo(t)
+	c, err := config.Load(d.ConfigFile, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := openProcess(t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := p.current.Load()
+	r := spent(t, a.approvals, spentBinding)
+	if _, err := a.audit.Append(t.Context(), audit.Entry{Actor: actor.User("005A"), Action: audit.ToolCall, Outcome: audit.Intent, Org: "acme", Subject: "005A",
+		Server: "sales", Tool: "createSobjectRecord", Class: "create", Approval: r.ID}); err != nil {
+		t.Fatal(err)
+	}
+	release := hold(t, d.dir)
+	p.unsettled.EndWaits()
+	if err := a.approvals.Unspend(t.Context(), r.ID); err == nil || !p.unsettled.GivesBack() {
+		t.Errorf("given back while the database is held: %v, %d are left", err, p.unsettled.Len())
+	}
+	release()
+	eventually(t, plenty, "the approval is given back", func() bool {
+		return a.sweepers[0](t.Context()) == nil && p.unsettled.Len() == 0
+	})
+	applied, err := a.audit.Applied(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := a.cutoff.Reapply(t.Context(), applied); err != nil { // as a start does
+		t.Fatal(err)
+	}
+	if got, err := a.approvals.Get(t.Context(), r.ID); err != nil || got.State != approval.Approved {
+		t.Errorf("it is %+v, %v", got, err)
+	}
+	if err := p.close(); err != nil {
+		t.Error(err)
 	}
 }

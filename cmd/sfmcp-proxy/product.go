@@ -107,7 +107,7 @@ func openProduct(ctx context.Context, c *config.Config, of *process) (_ *product
 	}
 	lifecycle := &authproxy.Lifecycle{Cutoff: p.cutoff}
 	p.sweepers = []func(context.Context) error{
-		p.approvals.SettleLeft,
+		p.settleLeft,
 		p.grants.Sweep,
 		p.clients.Sweep,
 		func(ctx context.Context) error { return lifecycle.Sweep(ctx, p.now()) },
@@ -353,6 +353,16 @@ func (p *product) close() error {
 		}
 		return errors.Join(err, p.closePublisher(ctx, p.checkpoints, p.agreed))
 	})
+}
+
+// settleLeft records with their approvals how calls ended, where the database did not take that before. An approval that is given
+// back is good again only behind a checkpoint: a start after a kill would take the entry of the call's intent for one of a call that
+// left, and end the approval.
+func (p *product) settleLeft(ctx context.Context) (err error) {
+	if p.unsettled.GivesBack() {
+		err = p.audit.Checkpoint(ctx)
+	}
+	return errors.Join(err, p.approvals.SettleLeft(ctx))
 }
 
 // settleLastTime is how long closing waits for the outcomes that settleLast records: the rest has to be closed in closeTime, too.

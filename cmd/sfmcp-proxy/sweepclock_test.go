@@ -48,7 +48,7 @@ func TestFaultFT32SweepsWaitForADay(t *testing.T) {
 	a.now = func() time.Time { return at }
 	swept := func() bool { // what deletes nothing does not wait
 		now := a.sweepersNow(t.Context())
-		if len(now) == 0 || reflect.ValueOf(now[0]).Pointer() != reflect.ValueOf(a.approvals.SettleLeft).Pointer() {
+		if len(now) == 0 || reflect.ValueOf(now[0]).Pointer() != reflect.ValueOf(a.settleLeft).Pointer() {
 			t.Fatal("how calls ended is not recorded")
 		}
 		return len(now) > 1 && !a.sweepsWait.Load()
