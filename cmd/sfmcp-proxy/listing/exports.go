@@ -22,9 +22,9 @@ type exportRow struct {
 	Position int64  `json:"position" col:"POSITION"`
 	Behind   int64  `json:"behind" col:"BEHIND"`
 	Oldest   moment `json:"oldest_at" col:"OLDEST" fit:"drop"`
-	Sent     moment `json:"sent_at" col:"LAST SENT"`
+	Sent     moment `json:"sent_at" col:"LAST SENT" fit:"spare"`
 	Failures int64  `json:"failures" col:"FAILURES" fit:"drop"`
-	Problem  string `json:"problem" col:"PROBLEM" fit:"line"`
+	Problem  string `json:"problem" col:"PROBLEM" fit:"line,late"`
 }
 
 // Exports prints how destinations are doing.

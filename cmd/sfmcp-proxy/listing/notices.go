@@ -11,7 +11,7 @@ type noticeRow struct {
 	Attempts int    `json:"attempts" col:"ATTEMPTS" fit:"drop"`
 	Outcome  string `json:"outcome" col:"OUTCOME"`
 	Next     moment `json:"next_at" col:"NEXT" fit:"drop"`
-	Problem  string `json:"problem" col:"PROBLEM" fit:"line"`
+	Problem  string `json:"problem" col:"PROBLEM" fit:"line,late"`
 }
 
 // Notices prints messages of the queue.
