@@ -6,6 +6,8 @@ import (
 	"slices"
 	"sync"
 	"testing"
+
+	"sfmcp-proxy/authproxy/db"
 )
 
 // processes are two stores on one database, as of two replicas, to be asked in turn.
@@ -104,7 +106,11 @@ func TestProcessesKeepTheCapOfRequests(t *testing.T) {
 	f, ask := processes(t)
 	f.fill(t, maxOpenRequests-3, "''", "''")
 	ask(20, func(s *Store) {
-		if _, err := s.Requests.Open(t.Context(), authorizeRequest(), "browser"); err != nil {
+		_, err := s.Requests.Open(t.Context(), authorizeRequest(), "browser")
+		for db.FailureOf(err) == db.TooSlow { // on a busy machine the last of them wait longer than a statement does
+			_, err = s.Requests.Open(t.Context(), authorizeRequest(), "browser")
+		}
+		if err != nil {
 			t.Error(err)
 		}
 	})

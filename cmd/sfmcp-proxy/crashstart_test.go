@@ -84,9 +84,12 @@ func TestFaultFT10ReadyAgain(t *testing.T) {
 		t.Parallel()
 	}
 	var took []time.Duration
+	slow := func(least time.Duration) bool {
+		return least > readyAgain || len(took) > 0 && least > 2*took[0]+time.Second/2
+	}
 	for _, entries := range sizes {
 		r, least := killedBehind(t, entries), plenty
-		for range times { // the least of them: the others are slowed down by what else the machine does
+		for i := 0; i < times || i < 5*times && slow(least); i++ { // the least of them: the others are slowed down by what else the machine does
 			least = min(least, r.again(900))
 		}
 		_ = r.process.Process.Signal(syscall.SIGKILL)
@@ -96,7 +99,7 @@ func TestFaultFT10ReadyAgain(t *testing.T) {
 	if times == 1 {
 		return // the machine is busy with other tests
 	}
-	if took[1] > readyAgain || took[1] > 2*took[0]+time.Second/2 {
+	if slow(took[1]) {
 		t.Errorf("a process that was killed behind %d entries is ready again after %v, and behind %d after %v: want %v, and no growth", sizes[1], took[1], sizes[0], took[0], readyAgain)
 	}
 }
