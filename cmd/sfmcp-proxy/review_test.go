@@ -42,7 +42,7 @@ func checkReview(t *testing.T, d *demo) {
 	if out := d.must("review", "decide", "revoke", "--user", rep, "--server", "sobject-reads", "--reason", "not needed"); !strings.Contains(out, rep+" at sobject-reads, 0 connections, nothing ended; they can connect again, because every user of the org may: whoever must not, has to be blocked") {
 		t.Errorf("who may only connect: %s", out)
 	}
-	if left := d.must("review", "status", "spring"); !strings.Contains(left, "revoke, nothing ended") {
+	if left := d.must("review", "status", "spring", "--json"); !strings.Contains(left, `"decision":"revoke"`) || !strings.Contains(left, `"connections_ended":0`) {
 		t.Errorf("%s", left)
 	}
 	// What is connected and used today is in use, also in a review of a time that is over.
