@@ -166,8 +166,11 @@ func (s *Server) logIn(ctx context.Context, r *http.Request, req *grant.Authoriz
 		return person{}, &oauthError{code: accessDenied, description: "Salesforce signed in another user than the one who is signed in here",
 			cause: errors.Join(errSomebodyElse, s.discard(ctx, who.Org, token))}
 	}
-	if err := s.Grants.Requests.Stands(ctx, req, who.Subject); err != nil {
+	switch err := s.Grants.Requests.Stands(ctx, req, who.Subject); {
+	case errors.Is(err, grant.ErrNoRequest):
 		return deny(accessDenied, textEnded, "ended_meanwhile", errors.Join(err, s.discard(ctx, who.Org, token)))
+	case err != nil:
+		return deny(serverError, textNotStored, "internal", errors.Join(err, s.discard(ctx, who.Org, token)))
 	}
 	refused, err := s.keepLogin(ctx, &who, token)
 	if err != nil {
@@ -370,11 +373,15 @@ func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *htt
 		if err != nil {
 			return audit.Result{}, err
 		}
+		result := audit.Result{}
 		if err = s.Grants.Requests.Stands(ctx, req, who.Subject); err != nil {
+			if errors.Is(err, grant.ErrNoRequest) {
+				result = audit.Result{Outcome: audit.Denied, Reason: "ended_meanwhile"}
+			}
 			_, endErr := s.Sessions.EndUser(ctx, who.Org, who.Subject)
-			return audit.Result{Outcome: audit.Denied, Reason: "ended_meanwhile"}, errors.Join(err, endErr)
+			err = errors.Join(err, endErr)
 		}
-		return audit.Result{}, nil
+		return result, err
 	})
 	if err != nil {
 		return fmt.Errorf("signing in: %w", err)

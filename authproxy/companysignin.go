@@ -85,18 +85,25 @@ var errEnded = errors.New(textEnded)
 // that first and ends their sessions last, so that a session that is there without such a note is either ended by that or not concerned.
 func (s companySigning) startPerson(ctx context.Context, r *http.Request, who company.Identity, attempt company.Attempt) (id string, err error) {
 	previous, _ := s.Cookies.ReadPerson(r)
+	stands := func(ctx context.Context) (audit.Result, error) {
+		cut, err := s.People.CutSince(ctx, who.Issuer, who.Subject, attempt.LastCut)
+		if err == nil && cut {
+			return audit.Result{Outcome: audit.Denied, Reason: "ended_meanwhile"}, errEnded
+		}
+		return audit.Result{}, err
+	}
 	err = Give(ctx, s.Audit, audit.Entry{Actor: actor.Person(who.Issuer, who.Subject), Action: audit.SessionCreate}, func(ctx context.Context) (audit.Result, error) {
+		if result, err := stands(ctx); err != nil { // then nothing of them is stored
+			return result, err
+		}
 		if id, err = s.People.Start(ctx, who, previous); err != nil {
 			return audit.Result{}, err
 		}
-		cut, err := s.People.CutSince(ctx, who.Issuer, who.Subject, attempt.LastCut)
-		switch {
-		case err != nil:
-			return audit.Result{}, errors.Join(err, s.People.End(ctx, id))
-		case cut:
-			return audit.Result{Outcome: audit.Denied, Reason: "ended_meanwhile"}, errors.Join(errEnded, s.People.End(ctx, id))
+		result, err := stands(ctx)
+		if err != nil {
+			err = errors.Join(err, s.People.End(ctx, id))
 		}
-		return audit.Result{}, nil
+		return result, err
 	})
 	return id, err
 }

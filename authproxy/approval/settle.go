@@ -59,12 +59,14 @@ func (s *Store) SettleLeft(ctx context.Context) error {
 	left := s.unsettled.take()
 	for i, c := range left {
 		err := c.try(ctx, s)
+		s.unsettled.tried(1)
 		switch {
 		case err == nil:
 		case db.LacksKey(err): // that row's, and no other's
 			s.unsettled.keep(c)
 		case db.Passes(err) || ctx.Err() != nil:
 			s.unsettled.keep(append(left[i+1:], c)...)
+			s.unsettled.tried(len(left) - i - 1)
 			return errors.Join(failed...)
 		default:
 			failed = append(failed, fmt.Errorf("settling the approval %s afterwards: %w", c.id, err))
@@ -94,8 +96,9 @@ func (s *Store) record(ctx context.Context, c *spentCall) error {
 // Unsettled are the calls of a process whose outcomes are still to be recorded with their approvals. All its stores on one
 // database share it, so that none is lost when one store takes over from another.
 type Unsettled struct {
-	mu    sync.Mutex
-	calls []*spentCall
+	mu     sync.Mutex
+	calls  []*spentCall
+	trying int // those that were taken, while they are tried
 
 	waits    context.Context // of those that wait for the database
 	endWaits context.CancelFunc
@@ -112,11 +115,11 @@ func NewUnsettled() *Unsettled {
 // and how the calls ended has to be in the audit log before.
 func (u *Unsettled) EndWaits() { u.endWaits() }
 
-// Len is how many are left.
+// Len is how many are left, with those that are tried at the moment.
 func (u *Unsettled) Len() int {
 	u.mu.Lock()
 	defer u.mu.Unlock()
-	return len(u.calls)
+	return len(u.calls) + u.trying
 }
 
 // GivesBack reports whether an approval is among them that is to be given back.
@@ -133,13 +136,20 @@ func (u *Unsettled) keep(calls ...*spentCall) {
 	u.calls = append(u.calls, calls...)
 }
 
-// take returns what was kept, and keeps it no more.
+// take returns what was kept, and keeps it no more: each counts until tried says otherwise.
 func (u *Unsettled) take() []*spentCall {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	calls := u.calls
-	u.calls = nil
+	u.calls, u.trying = nil, u.trying+len(calls)
 	return calls
+}
+
+// tried says of n calls that take returned that they are tried no more.
+func (u *Unsettled) tried(n int) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	u.trying -= n
 }
 
 // spentCall is a call for which an approval was spent, and how it ended.

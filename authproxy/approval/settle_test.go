@@ -150,7 +150,16 @@ func TestFaultFT35NoOutcomeIsDropped(t *testing.T) {
 	if n := s.unsettled.Len(); n != maxUnsettled+1 {
 		t.Errorf("%d are kept", n)
 	}
+	taken := s.unsettled.take() // they are tried
+	if _, err := s.Spend(t.Context(), b); !errors.Is(err, errUnsettled) {
+		t.Errorf("spent while the outcomes of others are tried: %v", err)
+	}
+	s.unsettled.keep(taken...)
+	s.unsettled.tried(len(taken))
 	_ = s.SettleLeft(t.Context())
+	if n := s.unsettled.Len(); n != 0 {
+		t.Errorf("%d are left", n)
+	}
 	if _, err := s.Spend(t.Context(), b); err != nil {
 		t.Errorf("afterwards: %v", err)
 	}

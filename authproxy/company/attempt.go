@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/url"
@@ -15,6 +16,8 @@ import (
 	"github.com/coreos/go-oidc/v3/oidc"
 	"github.com/go-json-experiment/json"
 	"golang.org/x/oauth2"
+
+	"sfmcp-proxy/authproxy/seal"
 )
 
 // How says how the provider is to ask.
@@ -32,8 +35,20 @@ type Attempt struct {
 	Issuer   string    `json:"i"`
 	How      How       `json:"h,omitempty"`
 	ReturnTo string    `json:"r,omitempty"` // path of ours
-	LastCut  int64     `json:"c,omitempty"` // a number of the caller's, as it was when this was begun: that of the last cut of anybody
+	LastCut  int64     `json:"-"`           // a number of the caller's, as it was when this was begun: that of the last cut of anybody
 	At       time.Time `json:"t"`
+}
+
+// carried is an attempt as its state has it. The state is shown to anybody who begins a sign-in, and when somebody was cut off
+// last is not theirs to know.
+type carried struct {
+	Attempt
+	LastCut string `json:"c,omitempty"` // sealed
+}
+
+// cutPlace is where the number of an attempt is sealed: in the state that belongs to secret.
+func cutPlace(secret string) seal.Place {
+	return seal.Place{Purpose: "company sign-in cut", Row: derived("cut", secret)}
 }
 
 // SignInPath is our page that begins a sign-in with that provider and leads from there to a
@@ -64,11 +79,15 @@ func (s *SignIn) Start(ctx context.Context, a Attempt) (address, state, secret s
 		return "", "", "", err
 	}
 	a.At = s.config.Now().UTC().Truncate(time.Second)
-	text, err := json.Marshal(a)
+	secret = newSecret()
+	sealed, err := s.config.Ring.Seal(cutPlace(secret), binary.BigEndian.AppendUint64(nil, uint64(a.LastCut)))
 	if err != nil {
 		return "", "", "", fmt.Errorf("beginning a sign-in: %w", err)
 	}
-	secret = newSecret()
+	text, err := json.Marshal(carried{Attempt: a, LastCut: sealed})
+	if err != nil {
+		return "", "", "", fmt.Errorf("beginning a sign-in: %w", err)
+	}
 	payload := base64.RawURLEncoding.EncodeToString(text)
 	state = payload + "." + base64.RawURLEncoding.EncodeToString([]byte(s.config.Ring.MAC(purpose, secret, payload)))
 	options := []oauth2.AuthCodeOption{oidc.Nonce(derived("nonce", secret)), oauth2.S256ChallengeOption(derived("verifier", secret))}
@@ -87,14 +106,22 @@ func (s *SignIn) Start(ctx context.Context, a Attempt) (address, state, secret s
 // Begun reads the state of an answer and sees that it was begun in the browser that holds
 // secret. Errors: [ErrOtherBrowser], also for a state that is not ours, and [ErrOver].
 func (s *SignIn) Begun(state, secret string) (Attempt, error) {
-	var a Attempt
+	var c carried
 	payload, mac, ok := strings.Cut(state, ".")
 	text, err := base64.RawURLEncoding.DecodeString(mac)
 	if !ok || err != nil || len(state) > maxState || secret == "" || s.config.Ring.CheckMAC(string(text), purpose, secret, payload) != nil {
-		return a, ErrOtherBrowser
+		return Attempt{}, ErrOtherBrowser
 	}
-	if text, err = base64.RawURLEncoding.DecodeString(payload); err != nil || json.Unmarshal(text, &a) != nil {
-		return a, ErrOtherBrowser
+	if text, err = base64.RawURLEncoding.DecodeString(payload); err != nil || json.Unmarshal(text, &c) != nil {
+		return Attempt{}, ErrOtherBrowser
+	}
+	a := c.Attempt
+	if c.LastCut != "" { // "": begun by an earlier version, as if before every cut
+		number, err := s.config.Ring.Open(cutPlace(secret), c.LastCut)
+		if err != nil || len(number) != 8 {
+			return a, ErrOtherBrowser
+		}
+		a.LastCut = int64(binary.BigEndian.Uint64(number))
 	}
 	if age := s.config.Now().Sub(a.At); age > AttemptLifetime || age < -time.Minute {
 		return a, ErrOver

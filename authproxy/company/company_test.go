@@ -12,6 +12,7 @@ import (
 	"net/url"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -295,6 +296,26 @@ func TestAD01StateBelongsToTheBrowser(t *testing.T) {
 		f.now = a.At.Add(at.after)
 		if _, err := f.Begun(state, secret); !errors.Is(err, at.want) {
 			t.Errorf("%s: %v", at.name, err)
+		}
+	}
+}
+
+// RS-10: the number of the last cut comes back as it was, and the state does not tell it to whoever begins a sign-in.
+func TestRS10StateDoesNotTellOfCuts(t *testing.T) {
+	t.Parallel()
+	f := newFixture(t)
+	for _, number := range []int64{0, 1796000000000, 1 << 62} {
+		address, state, secret, err := f.Start(t.Context(), Attempt{Issuer: f.issuer, ReturnTo: "/account", LastCut: number})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if a, err := f.Begun(state, secret); err != nil || a.LastCut != number || a.ReturnTo != "/account" {
+			t.Errorf("%d: %+v, %v", number, a, err)
+		}
+		payload, _, _ := strings.Cut(state, ".")
+		text, err := base64.RawURLEncoding.DecodeString(payload)
+		if err != nil || number > 0 && strings.Contains(string(text)+address, strconv.FormatInt(number, 10)) {
+			t.Errorf("it is there to read: %s, %v", text, err)
 		}
 	}
 }

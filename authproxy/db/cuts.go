@@ -12,7 +12,9 @@ import (
 // Who signs in is known only when they are back from where they do it. So a cut of a user ends no sign-in that is under way: it is
 // noted, with a number that is higher than that of every cut before it, and a sign-in keeps the number of the last cut before it began.
 // Whoever comes back with a lower one than that of their own cut has begun before it, and gets nothing. The numbers are about times in
-// milliseconds, so that those that nobody can have begun before are found; which came first they say whatever the clocks show.
+// milliseconds, so that those that nobody can have begun before are found; which came first they say whatever the clocks show. Only
+// where a machine makes a note whose clock is three quarters of an hour behind may another forget it too early, and one
+// whose clock was ahead makes notes that stay until that time has come.
 
 // lastCut is the row of epochs with the number of the last cut of all.
 const lastCut = "cut"
@@ -20,13 +22,14 @@ const lastCut = "cut"
 // cutsKept is how long a cut is remembered: longer than any sign-in that began before it is good for anything.
 const cutsKept = time.Hour
 
-// cutOf names the row of epochs, and the lock, for the cuts of one Salesforce user. Somebody who was erased is not named in it.
+// cutOf names the row of epochs, and the lock, for the cuts of one Salesforce user, or of one person of the company, whose org is their
+// issuer. It does not name them in plain, and whoever knows or tries their id finds it: it stays for its hour also where they are erased.
 func cutOf(org, subject string) string {
 	sum := sha256.Sum256([]byte(org + "\x00" + subject))
 	return "cut of " + hex.EncodeToString(sum[:])
 }
 
-// NoteCut notes, first in the transaction of [DB.Tx] that ends what a Salesforce user has, that sign-ins of theirs that have begun
+// NoteCut notes, first in the transaction of [DB.Tx] that ends what somebody has, that sign-ins of theirs that have begun
 // are to give nothing.
 func (d *DB) NoteCut(ctx context.Context, tx *sql.Tx, org, subject string, now time.Time) error {
 	name := cutOf(org, subject)
@@ -53,7 +56,7 @@ func (d *DB) LastCut(ctx context.Context) (number int64, err error) {
 	return number, nil
 }
 
-// CutSince reports whether a Salesforce user was cut off since what began with that number of [DB.LastCut]; 0: at any time that counts.
+// CutSince reports whether somebody was cut off since what began with that number of [DB.LastCut]; 0: at any time that counts.
 // It asks q, which is a transaction or [DB.Reads].
 func (d *DB) CutSince(ctx context.Context, q RowQuerier, org, subject string, began int64) (is bool, err error) {
 	if err := q.QueryRowContext(ctx, `SELECT EXISTS (SELECT 1 FROM epochs WHERE name = $1 AND value > $2)`, cutOf(org, subject), began).Scan(&is); err != nil {

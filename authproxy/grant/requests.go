@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
-	"strings"
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
@@ -210,14 +209,19 @@ func newSentRequest(verifier string) *SentRequest {
 	return &SentRequest{State: derived("state"), Verifier: verifier, Login: derived("cookie")}
 }
 
+// randomPart is how many characters of a verifier are random.
+var randomPart = len(seal.Secret(""))
+
 // newVerifier is a PKCE verifier (RFC 7636 4.1) that ends with the last cut before its request was sent: the verifier is sealed, and
-// earlier versions take it as it is.
-func newVerifier(lastCut int64) string { return seal.Secret("") + "." + strconv.FormatInt(lastCut, 10) }
+// earlier versions take it as it is. It has characters of base64url alone, for who expects no others.
+func newVerifier(lastCut int64) string { return seal.Secret("") + strconv.FormatInt(lastCut, 10) }
 
 // beganAt reads what newVerifier wrote. One of an earlier version has none: 0, which is before every cut.
 func beganAt(verifier string) int64 {
-	_, last, _ := strings.Cut(verifier, ".")
-	n, err := strconv.ParseInt(last, 10, 64)
+	if len(verifier) <= randomPart {
+		return 0
+	}
+	n, err := strconv.ParseInt(verifier[randomPart:], 10, 64)
 	if err != nil {
 		return 0
 	}

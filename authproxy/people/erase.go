@@ -2,6 +2,8 @@ package people
 
 import (
 	"context"
+	"database/sql"
+	"errors"
 	"fmt"
 	"math"
 	"time"
@@ -10,18 +12,32 @@ import (
 )
 
 // EndLinked signs out the person of the company who is the same human as a Salesforce user, of every browser that was
-// signed in before a time, and returns how many there were; the zero time: of every one.
-func (s *Store) EndLinked(ctx context.Context, org, subject string, before time.Time) (int, error) {
-	until := int64(math.MaxInt64)
-	if !before.IsZero() {
-		until = db.Millis(before)
-	}
-	n, err := s.DB.KnownAffected(ctx, `DELETE FROM company_sessions WHERE created_at < $3 AND EXISTS (SELECT 1 FROM human_links l
-		WHERE l.org = $1 AND l.subject = $2 AND l.issuer = company_sessions.issuer AND l.person = company_sessions.subject)`, org, subject, until)
+// signed in before a time, and returns how many there were; the zero time: of every one, and sign-ins of theirs that are under way
+// give nothing.
+func (s *Store) EndLinked(ctx context.Context, org, subject string, before time.Time) (n int, err error) {
+	err = s.DB.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		var issuer, person string // whether or not somebody has changed the link
+		err := tx.QueryRowContext(ctx, `SELECT issuer, person FROM human_links WHERE org = $1 AND subject = $2`, org, subject).Scan(&issuer, &person)
+		if errors.Is(err, sql.ErrNoRows) {
+			return nil
+		}
+		until := int64(math.MaxInt64)
+		if !before.IsZero() {
+			until = db.Millis(before)
+		} else if err == nil {
+			err = s.DB.NoteCut(ctx, tx, issuer, person, s.Now())
+		}
+		if err != nil {
+			return err
+		}
+		ended, err := db.Affected(ctx, tx, `DELETE FROM company_sessions WHERE issuer = $1 AND subject = $2 AND created_at < $3`, issuer, person, until)
+		n = int(ended)
+		return err
+	})
 	if err != nil {
 		return 0, fmt.Errorf("signing a person out: %w", err)
 	}
-	return int(n), nil
+	return n, nil
 }
 
 // EndBegunBefore signs a person out of every browser that was signed in before a time, and returns how
@@ -35,9 +51,12 @@ func (s *Store) EndBegunBefore(ctx context.Context, issuer, subject string, befo
 }
 
 // Erase signs a person out, deletes what is stored of them, and returns in how many browsers
-// they were signed in. Links stay that keep them from having a role, because the
-// Salesforce user is blocked.
+// they were signed in. Sign-ins of theirs that are under way give nothing, so that none brings back what was deleted. Links stay
+// that keep them from having a role, because the Salesforce user is blocked.
 func (s *Store) Erase(ctx context.Context, issuer, subject string) (int, error) {
+	if err := s.DB.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error { return s.DB.NoteCut(ctx, tx, issuer, subject, s.Now()) }); err != nil {
+		return 0, fmt.Errorf("erasing a person: %w", err)
+	}
 	links, err := s.LinksOf(ctx, issuer, subject)
 	if err != nil {
 		return 0, err
@@ -54,12 +73,12 @@ func (s *Store) Erase(ctx context.Context, issuer, subject string) (int, error) 
 			return 0, fmt.Errorf("erasing a person: %w", err)
 		}
 	}
-	n, err := s.DB.KnownAffected(ctx, `DELETE FROM company_sessions WHERE issuer = $1 AND subject = $2`, issuer, subject)
+	ended, err := s.DB.KnownAffected(ctx, `DELETE FROM company_sessions WHERE issuer = $1 AND subject = $2`, issuer, subject)
 	if err == nil {
 		_, err = s.DB.KnownAffected(ctx, `DELETE FROM company_people WHERE issuer = $1 AND subject = $2`, issuer, subject)
 	}
 	if err != nil {
 		return 0, fmt.Errorf("erasing a person: %w", err)
 	}
-	return int(n), nil
+	return int(ended), nil
 }
