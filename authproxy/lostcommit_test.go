@@ -17,9 +17,9 @@ import (
 // did it is told so, and the log has it as often, and as done, as if nothing had been lost.
 func TestFaultFT35LostCommitOfEachAct(t *testing.T) {
 	t.Parallel()
-	eachActIn(t, change{network: true}, func(t *try, a act, of int) {
+	eachActIn(t, change{network: true}, func(t *try, a act, _ int) {
 		t.must(a.do(t)) // what there was besides is gone
-		of = t.begin(a)
+		of := t.begin(a)
 		entries := map[string]int{} // how often each: how many there were, and what ended by the last one
 		for _, reaches := range []bool{true, false} {
 			for n, lost := 0, true; lost; n++ {
