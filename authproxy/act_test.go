@@ -3,6 +3,7 @@ package authproxy
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"net/url"
 	"os"
@@ -225,7 +226,7 @@ func actsOfTheTeam() []act {
 			do:    func(t *try) error { return t.Cutoff.UnblockClient(t.ctx, "chatgpt", byAdmin) }},
 		{name: "end a session", action: audit.SessionEnd,
 			ready: func(t *try) int {
-				_, err := t.Cutoff.People.Start(t.Context(), company.Identity{Issuer: idp, Subject: "ann", CheckedAt: t.clock.Now()}, "")
+				_, err := t.Cutoff.People.Start(t.Context(), company.Identity{Issuer: idp, Subject: "ann", CheckedAt: t.clock.Now()}, "", math.MaxInt64)
 				t.must(err)
 				all, err := t.Cutoff.People.Sessions(t.Context())
 				t.must(err)

@@ -376,7 +376,7 @@ func (s *Server) startSession(ctx context.Context, w http.ResponseWriter, r *htt
 		result := audit.Result{}
 		if err = s.Grants.Requests.Stands(ctx, req, who.Subject); err != nil {
 			if errors.Is(err, grant.ErrNoRequest) {
-				result = audit.Result{Outcome: audit.Denied, Reason: "ended_meanwhile"}
+				result = endedMeanwhileResult
 			}
 			_, endErr := s.Sessions.EndUser(ctx, who.Org, who.Subject)
 			err = errors.Join(err, endErr)

@@ -78,6 +78,9 @@ func (s companySigning) finishCompany(w http.ResponseWriter, r *http.Request) er
 	return nil
 }
 
+// endedMeanwhileResult is what the log has of a sign-in by somebody who was cut off since it was begun.
+var endedMeanwhileResult = audit.Result{Outcome: audit.Denied, Reason: "ended_meanwhile"}
+
 // errEnded refuses a sign-in with the company by somebody who was cut off since it was begun.
 var errEnded = errors.New(textEnded)
 
@@ -88,7 +91,7 @@ func (s companySigning) startPerson(ctx context.Context, r *http.Request, who co
 	stands := func(ctx context.Context) (audit.Result, error) {
 		cut, err := s.People.CutSince(ctx, who.Issuer, who.Subject, attempt.LastCut)
 		if err == nil && cut {
-			return audit.Result{Outcome: audit.Denied, Reason: "ended_meanwhile"}, errEnded
+			return endedMeanwhileResult, errEnded
 		}
 		return audit.Result{}, err
 	}
@@ -96,7 +99,9 @@ func (s companySigning) startPerson(ctx context.Context, r *http.Request, who co
 		if result, err := stands(ctx); err != nil { // then nothing of them is stored
 			return result, err
 		}
-		if id, err = s.People.Start(ctx, who, previous); err != nil {
+		if id, err = s.People.Start(ctx, who, previous, attempt.LastCut); errors.Is(err, people.ErrCutOff) {
+			return endedMeanwhileResult, errEnded
+		} else if err != nil {
 			return audit.Result{}, err
 		}
 		result, err := stands(ctx)

@@ -3,6 +3,7 @@ package authproxy
 import (
 	"context"
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 
@@ -19,7 +20,7 @@ func (f *fixture) signInPerson(t *testing.T, subject string) string {
 	who := company.Identity{Issuer: idp, Subject: subject, Name: "Name of " + subject, CheckedAt: f.clock.Now(), AuthTime: f.clock.Now()}
 	var id string
 	if err := f.Audit.Call(t.Context(), audit.Entry{Actor: actor.Person(idp, subject), Action: audit.SessionCreate}, func(context.Context) (r audit.Result, err error) {
-		id, err = f.Cutoff.People.Start(t.Context(), who, "")
+		id, err = f.Cutoff.People.Start(t.Context(), who, "", math.MaxInt64)
 		return r, err
 	}); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package authproxy
 
 import (
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -27,7 +28,7 @@ func newKnown(t *testing.T) *board {
 	known := b.f.Cutoff.People
 	for _, who := range []company.Identity{annThere, joeThere} {
 		who.CheckedAt = b.f.clock.Now()
-		if _, err := known.Start(t.Context(), who, ""); err != nil {
+		if _, err := known.Start(t.Context(), who, "", math.MaxInt64); err != nil {
 			t.Fatal(err)
 		}
 	}

@@ -2,6 +2,7 @@ package authproxy
 
 import (
 	"errors"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -360,7 +361,7 @@ func TestSRST4PutBackDatabaseEndsCompanySignIns(t *testing.T) {
 	store := f.Cutoff.People
 	signIn := func(subject string) string {
 		t.Helper()
-		id, err := store.Start(t.Context(), company.Identity{Issuer: "https://id.example", Subject: subject, CheckedAt: f.clock.Now()}, "")
+		id, err := store.Start(t.Context(), company.Identity{Issuer: "https://id.example", Subject: subject, CheckedAt: f.clock.Now()}, "", math.MaxInt64)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,6 +3,7 @@ package authproxy
 import (
 	"context"
 	"errors"
+	"math"
 	"testing"
 	"time"
 
@@ -41,7 +42,7 @@ func TestSRST4PutBackDatabaseRevivesNoLinkedSignIn(t *testing.T) {
 			store := f.Cutoff.People
 			signIn := func(subject string) string {
 				t.Helper()
-				id, err := store.Start(t.Context(), company.Identity{Issuer: idp, Subject: subject, CheckedAt: f.clock.Now()}, "")
+				id, err := store.Start(t.Context(), company.Identity{Issuer: idp, Subject: subject, CheckedAt: f.clock.Now()}, "", math.MaxInt64)
 				mustDo(t, err)
 				return id
 			}

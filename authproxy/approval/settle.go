@@ -115,6 +115,9 @@ func NewUnsettled() *Unsettled {
 // and how the calls ended has to be in the audit log before.
 func (u *Unsettled) EndWaits() { u.endWaits() }
 
+// Waits ends with [Unsettled.EndWaits]: whoever waits for the database to say what it has done waits for a second more then.
+func (u *Unsettled) Waits() context.Context { return u.waits }
+
 // Len is how many are left, with those that are tried at the moment.
 func (u *Unsettled) Len() int {
 	u.mu.Lock()

@@ -2,6 +2,7 @@ package audit
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"sfmcp-proxy/authproxy/db"
@@ -40,5 +41,5 @@ func (l *Log) GiveWithin(ctx context.Context, e Entry, do func(_ context.Context
 // Unanswered says of an error that the database took a statement and did not answer, so that nobody knows what came of it.
 func Unanswered(err error) bool {
 	why := db.FailureOf(err)
-	return (why == db.Unavailable || why == db.TooSlow) && db.InDoubt(err)
+	return errors.Is(err, db.ErrInDoubt) || (why == db.Unavailable || why == db.TooSlow) && db.InDoubt(err)
 }

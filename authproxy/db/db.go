@@ -31,6 +31,8 @@ type Config struct {
 	// InDoubt is how long the database is asked what became of a transaction whose COMMIT it did not answer; 0 means 20
 	// seconds. See [Known].
 	InDoubt time.Duration
+	// Waits ends when the process does: from then on it is asked for that for one second more at most; nil: it does not end.
+	Waits context.Context
 }
 
 // Validate reports a URL that Open could not open. The error does not show the URL, which
@@ -80,13 +82,14 @@ type DB struct {
 	// Reads serves concurrent queries; a write through it fails.
 	Reads *sql.DB
 
-	dialect dialect
-	access  *accessEpoch
-	ring    *seal.KeyRing // set by Claim
-	at      atomic.Int64  // version of the schema when it was last looked at
-	altered alterations
-	inDoubt time.Duration // see Config
-	keys    missingKeys
+	dialect     dialect
+	access      *accessEpoch
+	ring        *seal.KeyRing // set by Claim
+	at          atomic.Int64  // version of the schema when it was last looked at
+	altered     alterations
+	inDoubt     time.Duration   // see Config
+	stopWaiting context.Context // Config.Waits
+	keys        missingKeys
 }
 
 // Open opens the database and migrates its schema. A file that is not there is created
@@ -97,7 +100,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err := c.Validate(); err != nil {
 		return nil, err
 	}
-	d := &DB{dialect: c.dialect(), access: newAccessEpoch(c.Now), inDoubt: cmp.Or(c.InDoubt, doubtTime)}
+	d := &DB{dialect: c.dialect(), access: newAccessEpoch(c.Now), inDoubt: cmp.Or(c.InDoubt, doubtTime), stopWaiting: c.Waits}
 	opened, err := d.dialect.open(ctx, c.URL)
 	if err != nil {
 		return nil, fmt.Errorf("opening database: %w", seal.NameOwner(err))

@@ -20,6 +20,10 @@ const (
 	doubtPause = 200 * time.Millisecond
 )
 
+// ErrUnchanged, returned by the function of [Known.Tx], ends the transaction with nothing written, its name neither. Tx then
+// returns no error.
+var ErrUnchanged = errors.New("nothing was to be changed")
+
 // Known makes transactions of which whoever asked is told, and the audit log has, whether they were done.
 type Known struct {
 	DB *DB
@@ -27,15 +31,17 @@ type Known struct {
 	Waits context.Context
 }
 
-// KnownTx is [Known.Tx] of a process that does not end.
+// KnownTx is [Known.Tx] that waits as [Config.Waits] says.
 func (d *DB) KnownTx(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
-	return Known{DB: d}.Tx(ctx, f)
+	return Known{DB: d, Waits: d.stopWaiting}.Tx(ctx, f)
 }
 
 // KnownAffected is [Affected] in a transaction of [DB.KnownTx].
 func (d *DB) KnownAffected(ctx context.Context, query string, args ...any) (n int64, err error) {
 	err = d.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
-		n, err = Affected(ctx, tx, query, args...)
+		if n, err = Affected(ctx, tx, query, args...); err == nil && n == 0 {
+			err = ErrUnchanged
+		}
 		return err
 	})
 	return n, err
@@ -50,6 +56,14 @@ func (d *DB) KnownAffected(ctx context.Context, query string, args ...any) (n in
 // behind is thus that of the try that was committed. f is run with the context of its try. On SQLite the answer to a COMMIT is
 // that of a function.
 func (k Known) Tx(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
+	err := k.tx(ctx, f)
+	if errors.Is(err, ErrUnchanged) {
+		return nil
+	}
+	return err
+}
+
+func (k Known) tx(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
 	if !k.DB.Shared() {
 		return notDone(k.DB.Tx(ctx, func(tx *sql.Tx) error { return f(ctx, tx) }))
 	}

@@ -87,6 +87,33 @@ func TestFaultFT35KnownTransactionReturnsItsOwn(t *testing.T) {
 	}
 }
 
+// D15: what changes nothing leaves nothing, not the name of the transaction either: whoever asks for it often fills no table.
+func TestD15KnownTransactionThatChangesNothing(t *testing.T) {
+	t.Parallel()
+	dbtest.Each(t, func(t *testing.T, url string) {
+		d := dbtest.OpenURL(t, url)
+		rows := func() (n int) {
+			if err := d.Reads.QueryRow(`SELECT COUNT(*) FROM meta`).Scan(&n); err != nil {
+				t.Fatal(err)
+			}
+			return n
+		}
+		before := rows()
+		if n, err := d.KnownAffected(t.Context(), `DELETE FROM meta WHERE name = 'nobody has it'`); n != 0 || err != nil {
+			t.Errorf("%d, %v", n, err)
+		}
+		err := d.KnownTx(t.Context(), func(ctx context.Context, tx *sql.Tx) error {
+			return errors.Join(raiseOnce(ctx, tx), db.ErrUnchanged)
+		})
+		if n := rows(); err != nil || n != before {
+			t.Errorf("%d rows, %d before: %v", n, before, err)
+		}
+		if epoch, err := d.KnownAffected(t.Context(), raise); epoch != 1 || err != nil {
+			t.Errorf("%d, %v", epoch, err)
+		}
+	})
+}
+
 // FT-35: a refusal that follows a lost COMMIT is one; nothing of the transaction is done then.
 func TestFaultFT35KnownTransactionIsRefused(t *testing.T) {
 	t.Parallel()

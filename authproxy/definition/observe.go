@@ -24,7 +24,10 @@ func (s *Store) Begin(ctx context.Context, server Server, kind Kind, whole []Def
 		now := s.now().UTC().Truncate(time.Millisecond)
 		n, err := db.Affected(ctx, tx, `INSERT INTO definition_lists (org, upstream, kind, begun_at) VALUES ($1, $2, $3, $4) ON CONFLICT DO NOTHING`,
 			server.Org, server.URL, string(kind), db.Millis(now))
-		if err != nil || n == 0 {
+		if err == nil && n == 0 {
+			err = db.ErrUnchanged
+		}
+		if err != nil {
 			return err
 		}
 		first = true
@@ -134,6 +137,9 @@ func (s *Store) record(ctx context.Context, server Server, found []Definition, j
 			have.note(name{d.Kind, d.Name}, d.Digest, d.State)
 			rows++
 			fresh = append(fresh, *d)
+		}
+		if len(fresh) == 0 {
+			return db.ErrUnchanged
 		}
 		return s.noteChanges(ctx, tx, server, fresh)
 	})

@@ -25,6 +25,9 @@ func (s *Store) revoke(ctx context.Context, tx *sql.Tx, why, where string, args 
 func (s *Store) revokeWhere(ctx context.Context, why, where string, args ...any) (ended []Grant, err error) {
 	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 		ended, err = s.revoke(ctx, tx, why, where, args...)
+		if err == nil && len(ended) == 0 {
+			err = db.ErrUnchanged
+		}
 		return err
 	})
 	if err != nil {

@@ -158,6 +158,9 @@ func (s *Store) RevokeToken(ctx context.Context, token, clientID string) (*Grant
 		case seal.WellFormed(token, accessPrefix):
 			g, err = s.dropAccess(ctx, tx, token, clientID)
 		}
+		if err == nil && g == nil {
+			err = db.ErrUnchanged
+		}
 		return err
 	})
 	if err != nil {

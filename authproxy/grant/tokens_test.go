@@ -259,6 +259,13 @@ func TestAS47RevokeToken(t *testing.T) {
 	f := open(t)
 	ctx := t.Context()
 	tokens := f.tokens(t, testSubject)
+	meta := func() (n int) {
+		if err := f.db.Reads.QueryRowContext(ctx, `SELECT COUNT(*) FROM meta`).Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n
+	}
+	had := meta()
 	for _, tt := range []struct{ name, token, client string }{
 		{"another client's refresh token", tokens.RefreshToken, "tool"}, {"another client's access token", tokens.AccessToken, "tool"},
 		{"unknown", "sfr_" + tokens.AccessToken[4:], "chatgpt"}, {"garbage", "x", "chatgpt"}, {"empty", "", "chatgpt"},
@@ -266,6 +273,9 @@ func TestAS47RevokeToken(t *testing.T) {
 		if g, err := f.RevokeToken(ctx, tt.token, tt.client); g != nil || err != nil {
 			t.Errorf("%s: %v, %v; want nothing done", tt.name, g, err)
 		}
+	}
+	if n := meta(); n != had { // whoever sends many
+		t.Errorf("what ended nothing left %d rows", n-had)
 	}
 	f.opens(t, tokens, true)
 

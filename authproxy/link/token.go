@@ -174,12 +174,25 @@ func (s *Store) await(ctx context.Context, l *record, forced bool) (string, erro
 	defer timer.Stop()
 	select {
 	case <-f.done:
+		if f.err == nil && s.expired(l, f.access) {
+			return "", unavailable(0, nil)
+		}
 		return f.access, f.err
 	case <-ctx.Done():
 		return "", context.Cause(ctx)
 	case <-timer.C:
 		return "", unavailable(refreshPause, nil)
 	}
+}
+
+// expired says that an access token is l's own, and has expired: a refresh that failed before gives the token that was good
+// then, and whoever joined it may have come after.
+func (s *Store) expired(l *record, access string) bool {
+	if s.Now().Before(l.expiresAt) {
+		return false
+	}
+	own, err := s.access(l)
+	return err == nil && own == access
 }
 
 // Close refuses new refreshes and waits for those under way, so that a process that

@@ -16,10 +16,11 @@ import (
 // give nothing.
 func (s *Store) EndLinked(ctx context.Context, org, subject string, before time.Time) (n int, err error) {
 	err = s.DB.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+		n = 0
 		var issuer, person string // whether or not somebody has changed the link
 		err := tx.QueryRowContext(ctx, `SELECT issuer, person FROM human_links WHERE org = $1 AND subject = $2`, org, subject).Scan(&issuer, &person)
 		if errors.Is(err, sql.ErrNoRows) {
-			return nil
+			return db.ErrUnchanged
 		}
 		until := int64(math.MaxInt64)
 		if !before.IsZero() {

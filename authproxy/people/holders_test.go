@@ -2,6 +2,7 @@ package people
 
 import (
 	"context"
+	"math"
 	"slices"
 	"testing"
 	"time"
@@ -23,7 +24,7 @@ func TestHoldersAndNamed(t *testing.T) {
 		{Subject: "sam", Name: "Sam"},
 	} {
 		i.Issuer, i.CheckedAt = issuer, f.now
-		if _, err := f.Start(t.Context(), i, ""); err != nil {
+		if _, err := f.Start(t.Context(), i, "", math.MaxInt64); err != nil {
 			t.Fatal(err)
 		}
 	}

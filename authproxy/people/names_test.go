@@ -1,6 +1,7 @@
 package people
 
 import (
+	"math"
 	"testing"
 	"time"
 
@@ -22,7 +23,7 @@ func TestNames(t *testing.T) {
 		{Issuer: issuer, Subject: "forged", Name: "Fay"},
 	} {
 		i.CheckedAt = f.now
-		if _, err := f.Start(t.Context(), i, ""); err != nil {
+		if _, err := f.Start(t.Context(), i, "", math.MaxInt64); err != nil {
 			t.Fatal(err)
 		}
 	}

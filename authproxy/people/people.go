@@ -112,26 +112,30 @@ func (p *Person) Label() string {
 	return p.Subject
 }
 
-// Start keeps what the provider said of a person and signs a browser in as them. The id is
-// always new; previous, what the browser had, is ended once the new one is there.
-func (s *Store) Start(ctx context.Context, i company.Identity, previous string) (id string, err error) {
-	if err := s.see(ctx, i); err != nil {
-		return "", err
-	}
+// ErrCutOff refuses somebody who was cut off since their sign-in was begun: nothing of them is kept.
+var ErrCutOff = errors.New("cut off since the sign-in was begun")
+
+// Start keeps what the provider said of a person and signs a browser in as them, unless they were cut off since the sign-in was
+// begun, when [db.DB.LastCut] was began: [ErrCutOff]. The id is always new; previous, what the browser had, is ended once
+// the new one is there.
+func (s *Store) Start(ctx context.Context, i company.Identity, previous string, began int64) (id string, err error) {
 	b := make([]byte, 32)
 	rand.Read(b) // does not fail
 	id = base64.RawURLEncoding.EncodeToString(b)
-	now := s.Now()
-	row := []any{hash(id), i.Issuer, i.Subject, millis(i.AuthTime), i.ACR, db.Millis(now), db.Millis(now.Add(s.Lifetime))}
-	_, err = s.DB.Writes.ExecContext(ctx, `
-		INSERT INTO company_sessions (session_hash, issuer, subject, auth_time, acr, created_at, expires_at, mac, seen_at)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, append(row, s.DB.MAC(db.CompanySessions, row...), db.Millis(now))...)
-	if err == nil {
-		// After the insert: of two at the same time, the later looks at what both have stored.
-		_, err = s.DB.Writes.ExecContext(ctx, `DELETE FROM company_sessions WHERE session_hash = $1 OR (issuer = $2 AND subject = $3 AND session_hash <> $4
-			AND session_hash NOT IN (SELECT session_hash FROM company_sessions WHERE issuer = $2 AND subject = $3 AND session_hash NOT IN ($1, $4)
-				ORDER BY created_at DESC, session_hash LIMIT $5))`, hash(previous), i.Issuer, i.Subject, hash(id), sessionsPerPerson-1)
-	}
+	err = s.DB.Tx(ctx, func(tx *sql.Tx) error {
+		if err := s.DB.HoldCuts(ctx, tx, i.Issuer, i.Subject); err != nil { // whoever cuts them off after this finds what is kept
+			return err
+		}
+		if cut, err := s.DB.CutSince(ctx, tx, i.Issuer, i.Subject, began); err != nil {
+			return err
+		} else if cut {
+			return ErrCutOff
+		}
+		if err := s.see(ctx, tx, i); err != nil {
+			return err
+		}
+		return s.keep(ctx, tx, i, id, previous)
+	})
 	if err != nil {
 		return "", fmt.Errorf("signing a person in: %w", err)
 	}
@@ -139,21 +143,34 @@ func (s *Store) Start(ctx context.Context, i company.Identity, previous string) 
 }
 
 // see keeps what the provider said, in the place of what it said before.
-func (s *Store) see(ctx context.Context, i company.Identity) error {
+func (s *Store) see(ctx context.Context, tx *sql.Tx, i company.Identity) error {
 	groups, err := json.Marshal(append([]string{}, i.Groups...))
 	if err != nil {
-		return fmt.Errorf("keeping a person: %w", err)
+		return err
 	}
 	row := []any{i.Issuer, i.Subject, i.Name, i.Email, string(groups), db.Millis(i.CheckedAt)}
-	_, err = s.DB.Writes.ExecContext(ctx, `
+	_, err = tx.ExecContext(ctx, `
 		INSERT INTO company_people (issuer, subject, name, email, groups, checked_at, mac) VALUES ($1, $2, $3, $4, $5, $6, $7)
 		ON CONFLICT (issuer, subject) DO UPDATE SET name = excluded.name, email = excluded.email, groups = excluded.groups,
 			checked_at = excluded.checked_at, mac = excluded.mac
 		WHERE company_people.checked_at <= excluded.checked_at`, append(row, s.DB.MAC(db.CompanyPeople, row...))...)
+	return err
+}
+
+// keep keeps the session id, and ends previous and those that are more than a person has.
+func (s *Store) keep(ctx context.Context, tx *sql.Tx, i company.Identity, id, previous string) error {
+	now := s.Now()
+	row := []any{hash(id), i.Issuer, i.Subject, millis(i.AuthTime), i.ACR, db.Millis(now), db.Millis(now.Add(s.Lifetime))}
+	_, err := tx.ExecContext(ctx, `
+		INSERT INTO company_sessions (session_hash, issuer, subject, auth_time, acr, created_at, expires_at, mac, seen_at)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`, append(row, s.DB.MAC(db.CompanySessions, row...), db.Millis(now))...)
 	if err != nil {
-		return fmt.Errorf("keeping a person: %w", err)
+		return err
 	}
-	return nil
+	_, err = tx.ExecContext(ctx, `DELETE FROM company_sessions WHERE session_hash = $1 OR (issuer = $2 AND subject = $3 AND session_hash <> $4
+		AND session_hash NOT IN (SELECT session_hash FROM company_sessions WHERE issuer = $2 AND subject = $3 AND session_hash NOT IN ($1, $4)
+			ORDER BY created_at DESC, session_hash LIMIT $5))`, hash(previous), i.Issuer, i.Subject, hash(id), sessionsPerPerson-1)
+	return err
 }
 
 // Current returns the person of a session, or [ErrNoSession], and counts the request against

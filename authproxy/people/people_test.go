@@ -3,6 +3,7 @@ package people
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"path/filepath"
 	"slices"
@@ -61,7 +62,7 @@ func mustSignIn(t *testing.T, c company.Config) *company.SignIn {
 
 func (f *fixture) start(t *testing.T, subject, previous string, groups ...string) string {
 	t.Helper()
-	id, err := f.Start(t.Context(), company.Identity{Issuer: issuer, Subject: subject, Groups: groups, AuthTime: f.now, ACR: "mfa", CheckedAt: f.now}, previous)
+	id, err := f.Start(t.Context(), company.Identity{Issuer: issuer, Subject: subject, Groups: groups, AuthTime: f.now, ACR: "mfa", CheckedAt: f.now}, previous, math.MaxInt64)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -278,7 +279,7 @@ func TestFaultFT10SessionStaysWhereNoneCanFollow(t *testing.T) {
 	f := newFixture(t)
 	had := f.start(t, "ann", "", "approvers")
 	accept := dbtest.Refuse(t, f.DB, "company_sessions")
-	if _, err := f.Start(t.Context(), company.Identity{Issuer: issuer, Subject: "ann", CheckedAt: f.now}, had); err == nil {
+	if _, err := f.Start(t.Context(), company.Identity{Issuer: issuer, Subject: "ann", CheckedAt: f.now}, had, math.MaxInt64); err == nil {
 		t.Fatal("a session was stored: the test tests nothing")
 	}
 	accept()
@@ -302,5 +303,44 @@ func TestD15CompanySessionsAreBounded(t *testing.T) {
 	}
 	if _, err := f.Current(t.Context(), first); !errors.Is(err, ErrNoSession) {
 		t.Errorf("the oldest: %v", err)
+	}
+}
+
+// RS-10: a sign-in that was begun before somebody was cut off or erased keeps nothing of them, neither a session nor what the
+// provider said.
+func TestRS10NothingIsKeptOfWhoWasCutOff(t *testing.T) {
+	t.Parallel()
+	for name, cut := range map[string]func(*fixture) error{
+		"erased": func(f *fixture) error { _, err := f.Erase(t.Context(), issuer, "ann"); return err },
+		"as the Salesforce user": func(f *fixture) error {
+			_, err := f.EndLinked(t.Context(), "acme", "005xx000001Sv6AAAS", time.Time{})
+			return errors.Join(err, f.Unlink(t.Context(), "acme", "005xx000001Sv6AAAS"))
+		},
+	} {
+		f := newFixture(t)
+		if err := f.Link(t.Context(), Link{Org: "acme", Subject: "005xx000001Sv6AAAS", Issuer: issuer, Person: "ann"}); err != nil {
+			t.Fatal(err)
+		}
+		began, err := f.DB.LastCut(t.Context())
+		if err == nil {
+			err = cut(f)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		who := company.Identity{Issuer: issuer, Subject: "ann", Name: "Ann", CheckedAt: f.now}
+		if _, err := f.Start(t.Context(), who, "", began); !errors.Is(err, ErrCutOff) {
+			t.Errorf("%s: %v", name, err)
+		}
+		var rows int
+		if err := f.DB.Reads.QueryRow(`SELECT (SELECT COUNT(*) FROM company_people) + (SELECT COUNT(*) FROM company_sessions)`).Scan(&rows); err != nil || rows != 0 {
+			t.Errorf("%s: %d rows are kept, %v", name, rows, err)
+		}
+		if began, err = f.DB.LastCut(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := f.Start(t.Context(), who, "", began); err != nil {
+			t.Errorf("%s: begun after it: %v", name, err)
+		}
 	}
 }

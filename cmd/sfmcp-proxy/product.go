@@ -372,7 +372,7 @@ const settleLastTime = time.Second
 func (p *product) settleLast(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, settleLastTime)
 	defer cancel()
-	if err := p.approvals.SettleLeft(ctx); err != nil {
+	if err := p.settleLeft(ctx); err != nil {
 		p.log.Error("how approved calls ended was not recorded with their approvals", "error", err)
 	}
 }

@@ -84,7 +84,7 @@ func openStores(ctx context.Context, c *config.Config, log *slog.Logger, n *outb
 // way out they hold what they have, and nothing is renewed.
 func (s *stores) open(ctx context.Context, n *outbound) (_ *stores, err error) {
 	c := s.config
-	if s.db, err = openDatabase(ctx, c, s.ring); err != nil {
+	if s.db, err = s.openDatabase(ctx); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -196,16 +196,19 @@ func (s *stores) usersCalled(ctx context.Context, who string) ([]grant.User, err
 
 // openDatabase opens the configuration's database for the key ring that it belongs to,
 // or says that one of the two is not the other's.
-func openDatabase(ctx context.Context, c *config.Config, ring *seal.KeyRing) (*db.DB, error) {
-	database := db.Config{URL: c.Database, BusyTimeout: busyTimeout}
-	if err := database.Expect(ring); err != nil {
+func (s *stores) openDatabase(ctx context.Context) (*db.DB, error) {
+	database := db.Config{URL: s.config.Database, BusyTimeout: busyTimeout}
+	if s.unsettled != nil {
+		database.Waits = s.unsettled.Waits()
+	}
+	if err := database.Expect(s.ring); err != nil {
 		return nil, err
 	}
 	d, err := db.Open(ctx, database)
 	if err != nil {
 		return nil, err
 	}
-	if err := d.Claim(ctx, ring); err != nil {
+	if err := d.Claim(ctx, s.ring); err != nil {
 		return nil, errors.Join(err, d.Close())
 	}
 	return d, nil
