@@ -240,7 +240,7 @@ func TestClientsWithDocuments(t *testing.T) {
 			t.Errorf("%s, while the host is down: %d %s", w.name, r.Status, r.body)
 		}
 	}
-	if out := d.must("client", "list"); strings.Count(out, "metadata document") != 5 || strings.Count(out, "user-defined") != 1 || !strings.Contains(out, "Visual Studio Code") {
+	if out := d.must("client", "list", "--json"); strings.Count(out, "metadata document") != 5 || strings.Count(out, "user-defined") != 1 || !strings.Contains(out, "Visual Studio Code") {
 		t.Error(out)
 	}
 	if out := d.must("client", "revoke", code); !strings.Contains(out, "1 connection ended") {
@@ -345,7 +345,7 @@ func TestMCPRemoteRegistersItself(t *testing.T) {
 	if out := d.must("client", "revoke", id); !strings.Contains(out, "1 connection ended") {
 		t.Error(out)
 	}
-	if out := d.must("client", "list"); strings.Contains(out, "dynamic") {
+	if out := d.must("client", "list", "--json"); strings.Contains(out, "dynamic") {
 		t.Error(out)
 	}
 }
@@ -371,7 +371,7 @@ func TestInspectorRegistersItself(t *testing.T) {
 		if r, status := i.call("getUserInfo", map[string]any{}); status != inspectorDone {
 			t.Errorf("%s, again: status %d\n%s", kind, status, r.body)
 		}
-		if out := d.must("client", "list"); strings.Count(out, kind) != 1 {
+		if out := d.must("client", "list", "--json"); strings.Count(out, kind) != 1 {
 			t.Errorf("%s:\n%s", kind, out)
 		}
 	}

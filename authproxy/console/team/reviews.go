@@ -346,10 +346,13 @@ func (t reviewPages) decide(q *request) error {
 	done := "Kept: nothing changes."
 	if what == audit.Revoke {
 		done = fmt.Sprintf("Revoked: %s of %s to %s ended.", counted(ended, "connection"), i.Name(), i.Server)
-		if ended == 0 && audit.TookEffect(err) {
+		switch {
+		case ended == 0 && audit.TookEffect(err):
 			done = fmt.Sprintf("Decided: %s has 0 connections to %s, nothing ended.", i.Name(), i.Server)
+		case ended == 0:
+			done = fmt.Sprintf("No connection of %s to %s is known to have ended.", i.Name(), i.Server)
 		}
-		if again := authproxy.ConnectAgain(i.Groups); again != "" {
+		if again := authproxy.ConnectAgain(i.Groups); again != "" && audit.TookEffect(err) {
 			done += " " + ui.Capital(again) + "."
 		}
 	}

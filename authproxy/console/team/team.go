@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -64,6 +65,7 @@ type Members interface {
 type Team struct {
 	Config
 	live shared.Answer[string] // the part of the overview that changes while it is in view
+	told sync.Map              // of each part that could not be read, when the proxy's log was told (time.Time)
 }
 
 // New returns the pages of c, or an error that names what is missing.

@@ -2,6 +2,7 @@ package team
 
 import (
 	"strings"
+	"time"
 
 	"sfmcp-proxy/authproxy/ui"
 )
@@ -37,10 +38,17 @@ func (t *Team) add(q *request, p *ui.ConsolePage, all []part) error {
 	return nil
 }
 
+// toldAgain is how long the proxy's log is not told again of the same part: pages read it for each row, and every few seconds.
+const toldAgain = time.Minute
+
 // unread notes in the proxy's log that a part of a page could not be read, unless nobody waits for the page any more.
 func (t *Team) unread(q *request, what string, err error) {
 	if q.Context().Err() != nil {
 		return
 	}
+	if at, ok := t.told.Load(what); ok && q.Now.Sub(at.(time.Time)).Abs() < toldAgain {
+		return
+	}
+	t.told.Store(what, q.Now)
 	t.Log.ErrorContext(q.Context(), "a part of a page of the console could not be read", "path", q.URL.Path, "part", what, "error", err)
 }

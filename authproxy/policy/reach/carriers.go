@@ -14,11 +14,11 @@ import (
 // whose ids say what they write (ui-api, bulk jobs, GraphQL), and routes of credentials and
 // permissions. What such requests reach besides is not known.
 
-// adminSegments are parts of paths that lead to metadata and code, and adminMarks are found in
+// adminSegments are parts of paths that lead to metadata, code and users, and adminMarks are found in
 // the parts that lead to users, credentials and permissions. In lower case.
 var (
-	adminSegments = []string{"tooling", "metadata", "soap"}
-	adminMarks    = []string{"credential", "permission", "permset", "oauth", "scim", "authprovider", "auth-provider", "certificate", "password"}
+	adminSegments = []string{"tooling", "metadata", "soap", "scim"}
+	adminMarks    = []string{"credential", "permission", "permset", "oauth", "authprovider", "auth-provider", "certificate", "password"}
 )
 
 // administers reports whether a request of which no more is known may change users, permissions,

@@ -19,10 +19,10 @@ type Definition struct {
 }
 
 type definitionRow struct {
-	Server     string           `json:"server" col:"SERVER" fit:"line,late"`
-	Name       string           `json:"name" col:"NAME" fit:"line,late"`
+	Server     string           `json:"server" col:"SERVER" fit:"line"`
+	Name       string           `json:"name" col:"NAME"`
 	State      definition.State `json:"state" col:"STATE"`
-	Why        definition.Why   `json:"why" col:"WHY"`
+	Why        definition.Why   `json:"why" col:"WHY" fit:"spare"`
 	Short      string           `json:"-" col:"DIGEST"`
 	Seen       moment           `json:"seen" col:"SEEN" fit:"drop"`
 	DecidedBy  string           `json:"decided_by,omitempty" col:"DECIDED BY" fit:"drop"`

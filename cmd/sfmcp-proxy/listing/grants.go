@@ -31,12 +31,12 @@ func (p Printer) Grants(grants []grant.Grant) error {
 }
 
 type clientRow struct {
-	ID          string `json:"id" col:"CLIENT" fit:"line,late"`
-	Name        string `json:"name" col:"NAME" fit:"line,late"`
-	Kind        string `json:"kind" col:"KIND"`
-	Connections int    `json:"connections" col:"CONNECTIONS"`
+	ID          string `json:"id" col:"CLIENT"`
+	Name        string `json:"name" col:"NAME" fit:"line"`
+	Kind        string `json:"kind" col:"KIND" fit:"spare"`
+	Connections int    `json:"connections" col:"CONNECTIONS" fit:"spare"`
 	Blocked     bool   `json:"blocked" col:"BLOCKED"`
-	LastUse     moment `json:"last_use" col:"LAST USE"`
+	LastUse     moment `json:"last_use" col:"LAST USE" fit:"spare"`
 	Hidden      bool   `json:"hidden" col:"HIDDEN" fit:"drop"`
 	EndsAt      moment `json:"ends" col:"ENDS UNUSED" fit:"drop"`
 }

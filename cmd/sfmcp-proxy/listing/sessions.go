@@ -15,7 +15,7 @@ type sessionRow struct {
 	Subject  string   `json:"subject" col:"SUBJECT" fit:"line"`
 	Name     string   `json:"name,omitempty"`
 	Roles    []string `json:"roles"`
-	InWords  string   `json:"-" col:"ROLES" fit:"line"`
+	InWords  string   `json:"-" col:"ROLES" fit:"line,late"`
 	Stale    bool     `json:"stale"` // its claims are too old to give roles
 	ACR      string   `json:"acr,omitempty"`
 	LastSeen moment   `json:"last_seen" col:"LAST SEEN"`
@@ -23,7 +23,7 @@ type sessionRow struct {
 	Ends     moment   `json:"ends"`
 	// Users are the Salesforce users who are the same human.
 	Users    []SalesforceUser `json:"salesforce_users"`
-	AlsoUser string           `json:"-" col:"SALESFORCE USER" fit:"drop"`
+	AlsoUser string           `json:"-" col:"SALESFORCE USER" fit:"line,id"`
 	Provider string           `json:"-" col:"PROVIDER" fit:"cut,drop"`
 }
 

@@ -48,7 +48,7 @@ func table[Row any](w io.Writer, rows []Row, width int, fold bool) error {
 		if heading != "" {
 			c := column{field: i, cells: []string{heading}, drop: strings.Contains(fit, "drop") || !fold && strings.Contains(fit, "spare"), late: strings.Contains(fit, "late")}
 			if c.cut = strings.Contains(fit, "cut") || !fold && strings.Contains(fit, "line"); strings.Contains(fit, "id") {
-				c.least = wholeID
+				c.least = wholeID + 1 // and that something is cut
 			}
 			columns = append(columns, &c)
 		}
