@@ -70,8 +70,9 @@ func (d *DB) HoldCuts(ctx context.Context, tx *sql.Tx, org, subject string) erro
 	return d.Lock(ctx, tx, cutOf(org, subject))
 }
 
-// SweepCuts forgets cuts before which nothing that is still good can have begun.
+// SweepCuts forgets cuts before which nothing that is still good can have begun. The bounds of the name, which hold in the order of any
+// language, are for the index.
 func (d *DB) SweepCuts(ctx context.Context, e Execer, now time.Time) error {
-	_, err := e.ExecContext(ctx, `DELETE FROM epochs WHERE name LIKE 'cut of %' AND value < $1`, Millis(now.Add(-cutsKept)))
+	_, err := e.ExecContext(ctx, `DELETE FROM epochs WHERE name >= 'cut of' AND name < 'cut og' AND name LIKE 'cut of %' AND value < $1`, Millis(now.Add(-cutsKept)))
 	return err
 }

@@ -147,9 +147,10 @@ const (
 // markTime is a time as those rows have it, in the order of texts.
 func markTime(at time.Time) string { return fmt.Sprintf("%013d", Millis(at)) }
 
-// Sweep deletes the rows by which nobody looks for a transaction any more. Call it once a minute.
+// Sweep deletes the rows by which nobody looks for a transaction any more. Call it once a minute. The bounds of the name, which
+// hold in the order of any language, are for the index.
 func (d *DB) Sweep(ctx context.Context) error {
-	_, err := d.Writes.ExecContext(ctx, `DELETE FROM meta WHERE name LIKE '`+doneMark+`%' AND value < $1`, markTime(d.access.now().Add(-doneKept)))
+	_, err := d.Writes.ExecContext(ctx, `DELETE FROM meta WHERE name >= 'done' AND name < 'donf' AND name LIKE '`+doneMark+`%' AND value < $1`, markTime(d.access.now().Add(-doneKept)))
 	if err != nil {
 		return fmt.Errorf("sweeping the names of transactions: %w", err)
 	}
