@@ -77,7 +77,7 @@ type Image struct {
 // SaveCheck records what Salesforce had of the record once the call was made. It can be done
 // once, of a call that was done: else [ErrNotSpent]. It does not end with ctx, and waits for the database no longer than [Store.Settle].
 func (s *Store) SaveCheck(ctx context.Context, id string, v Verification, images *Images) error {
-	ctx, end := s.doubting(ctx)
+	ctx, end := s.db.Doubting(ctx)
 	defer end()
 	err := s.db.Tx(ctx, func(tx *sql.Tx) error {
 		r, err := s.one(ctx, tx, `WHERE id = $1`, id)
@@ -121,7 +121,7 @@ func (s *Store) Resolve(ctx context.Context, id string, by actor.Actor, happened
 		return nil, fmt.Errorf("resolving the outcome: %w", err)
 	}
 	var r *stored
-	err = s.known().Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		is, err := s.one(ctx, tx, `WHERE id = $1`, id)
 		if err == nil {
 			err = s.addWhatFollowed(ctx, tx, is)

@@ -32,7 +32,7 @@ func (s *Store) Counter(ctx context.Context, id string, by actor.Actor, author s
 		return nil, fmt.Errorf("proposing another call: %w", err)
 	}
 	var counter *Request
-	err = s.known().Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		counter = nil
 		if err := s.db.Lock(ctx, tx, "approvals of "+r.Org+" "+r.Subject); err != nil {
 			return err

@@ -75,7 +75,7 @@ func (s *Store) approve(ctx context.Context, r *stored, d Decision) (written boo
 	if len(r.Missing()) == 0 {
 		r.State, r.DecidedAt, r.DecidedBy = Approved, d.At, d.By
 	}
-	err = s.known().Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		n, err := db.Affected(ctx, tx, `
 			UPDATE approvals SET state = $1, decided_at = $2, decided_by_kind = $3, decided_by_id = $4, decided_by_as = $5, decisions = $6, state_mac = $7
 			WHERE id = $8 AND state = 'pending' AND state_mac = $9 AND expires_at > $10 AND sealed_arguments <> ''`,
@@ -115,7 +115,7 @@ func (s *Store) Deny(ctx context.Context, id string, by actor.Actor, reason stri
 	// Whatever others agreed to meanwhile: as long as it waits, a denial ends it.
 	now := db.Millis(s.now())
 	var n int64
-	err = s.known().Tx(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 		n, err = db.Affected(ctx, tx, `
 			UPDATE approvals SET state = 'denied', decided_at = $1, decided_by_kind = $2, decided_by_id = $3, decided_by_as = $4, sealed_reason = $5, state_mac = ''
 			WHERE id = $6 AND state = 'pending' AND expires_at > $1`, now, string(by.Kind), by.ID, by.As, sealed, id)

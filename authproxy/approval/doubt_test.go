@@ -19,11 +19,17 @@ func losing(t *testing.T) (here, there *Store, network *dbtest.Network) {
 // losingFor is losing where it is tried for so long to find out what became of something.
 func losingFor(t *testing.T, inDoubt time.Duration) (here, there *Store, network *dbtest.Network) {
 	t.Helper()
+	return losingUntil(t, inDoubt, nil)
+}
+
+// losingUntil is losingFor in processes that end when waits does.
+func losingUntil(t *testing.T, inDoubt time.Duration, waits context.Context) (here, there *Store, network *dbtest.Network) {
+	t.Helper()
 	database := dbtest.URL(t)
 	ring := dbtest.Ring(t, database)
 	network = dbtest.Between(t, database)
 	store := func(url string) *Store {
-		d, err := db.Open(t.Context(), db.Config{URL: url, InDoubt: inDoubt})
+		d, err := db.Open(t.Context(), db.Config{URL: url, InDoubt: inDoubt, Waits: waits})
 		if err != nil {
 			t.Fatal(err)
 		}

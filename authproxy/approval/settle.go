@@ -16,6 +16,10 @@ import (
 // 16 MiB. Those of calls that are under way by then are kept as well: none is lost because others could not be recorded.
 const maxUnsettled = 256
 
+// doubtPause is between two tries to record how a call ended, for which there is as much time as for finding out whether
+// something was done.
+const doubtPause = 200 * time.Millisecond
+
 // errUnsettled refuses to spend an approval: how its call ends might not be recorded either.
 var errUnsettled = fmt.Errorf("how %d calls ended is still to be recorded", maxUnsettled)
 
@@ -25,7 +29,7 @@ const GivenBack = "the approval was given back"
 
 // Settle records how a spent call ended, and the answer for an identical repeat; an
 // answer above 64 KiB is not kept. It can be called once a spending. Where the database does not answer, it is
-// asked again for up to 20 seconds, also when ctx ends, but not when [Unsettled.EndWaits] does; of what is not recorded then
+// asked again for up to 20 seconds, also when ctx ends, but not when [db.Config.Waits] does; of what is not recorded then
 // [Store.SettleLeft] takes care.
 func (s *Store) Settle(ctx context.Context, id string, outcome Outcome, result []byte) error {
 	if outcome != Done && outcome != Failed && outcome != Unknown {
@@ -77,7 +81,7 @@ func (s *Store) SettleLeft(ctx context.Context) error {
 
 // record records how a call ended, and keeps that if it may be recorded later.
 func (s *Store) record(ctx context.Context, c *spentCall) error {
-	ctx, end := s.doubting(ctx)
+	ctx, end := s.db.Doubting(ctx)
 	defer end()
 	for {
 		err := c.try(ctx, s)
@@ -99,24 +103,7 @@ type Unsettled struct {
 	mu     sync.Mutex
 	calls  []*spentCall
 	trying int // those that were taken, while they are tried
-
-	waits    context.Context // of those that wait for the database
-	endWaits context.CancelFunc
 }
-
-// NewUnsettled returns an empty one.
-func NewUnsettled() *Unsettled {
-	u := &Unsettled{}
-	u.waits, u.endWaits = context.WithCancel(context.Background())
-	return u
-}
-
-// EndWaits has every store wait for a database that does not answer one more second at most, now and from now on: the process ends,
-// and how the calls ended has to be in the audit log before.
-func (u *Unsettled) EndWaits() { u.endWaits() }
-
-// Waits ends with [Unsettled.EndWaits]: whoever waits for the database to say what it has done waits for a second more then.
-func (u *Unsettled) Waits() context.Context { return u.waits }
 
 // Len is how many are left, with those that are tried at the moment.
 func (u *Unsettled) Len() int {

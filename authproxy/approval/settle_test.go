@@ -1,6 +1,7 @@
 package approval
 
 import (
+	"context"
 	"errors"
 	"runtime"
 	"slices"
@@ -240,7 +241,9 @@ func TestFaultFT35WaitsEndWithTheProcess(t *testing.T) {
 	if !dbtest.OnPostgres() {
 		t.Skip("a file has no connection")
 	}
-	here, there, network := losingFor(t, time.Hour)
+	waits, endWaits := context.WithCancel(context.Background())
+	defer endWaits()
+	here, there, network := losingUntil(t, time.Hour, waits)
 	here.unsettled = there.unsettled
 	b, doubtful := binding("Acme"), binding("doubtful")
 	r := submit(t, here, b)
@@ -256,7 +259,7 @@ func TestFaultFT35WaitsEndWithTheProcess(t *testing.T) {
 		runtime.Gosched()
 	}
 	go func() { ended <- there.Settle(t.Context(), r.ID, Done, nil) }()
-	there.unsettled.EndWaits()
+	endWaits()
 	for range 2 {
 		if err := <-ended; err == nil {
 			t.Error("no error while the database is away")

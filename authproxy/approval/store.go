@@ -71,7 +71,7 @@ func New(c Config) (*Store, error) {
 		c.PendingPerConnection = defaultPendingPerConnection
 	}
 	if c.Unsettled == nil {
-		c.Unsettled = NewUnsettled()
+		c.Unsettled = &Unsettled{}
 	}
 	if c.People == nil {
 		c.People = Strangers{}

@@ -16,7 +16,7 @@ func (s *Store) take(ctx context.Context, r *stored, grant string) error {
 	r.State, r.SpentAt, r.SpentBy, r.spending = Spent, db.Time(now), grant, rand.Text()
 	mac := s.db.MAC(db.ApprovalStates, r.standing()...)
 	var n int64
-	err := s.known().Tx(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
+	err := s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) (err error) {
 		n, err = db.Affected(ctx, tx, `UPDATE approvals SET state = 'spent', spent_at = $1, spent_grant = $2, state_mac = $3, spending = $4
 			WHERE id = $5 AND state = 'approved' AND state_mac = $6 AND spending = $7 AND expires_at > $1`,
 			now, grant, mac, r.spending, r.ID, approved, before)

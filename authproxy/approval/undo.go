@@ -19,7 +19,7 @@ func (s *Store) Undo(ctx context.Context, id string, b Binding, class, author st
 	if author == "" {
 		return nil, errors.New("undoing: nobody asks for it")
 	}
-	err = s.known().Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		if err := s.db.Lock(ctx, tx, "approvals of "+b.Org+" "+b.Subject); err != nil {
 			return err
 		}

@@ -35,7 +35,7 @@ func (s *Store) Void(ctx context.Context, f VoidFilter, why string) (ended []Voi
 	}
 	// One statement: of a request that is being spent or given back at this moment, it sees
 	// what became of it.
-	err = s.known().Tx(ctx, func(ctx context.Context, tx *sql.Tx) error {
+	err = s.db.KnownTx(ctx, func(ctx context.Context, tx *sql.Tx) error {
 		ended = nil
 		rows, err := tx.QueryContext(ctx, `
 			UPDATE approvals SET why = $1, state = CASE state WHEN 'spent' THEN 'spent' ELSE 'void' END,

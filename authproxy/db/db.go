@@ -29,7 +29,7 @@ type Config struct {
 	// five seconds.
 	BusyTimeout time.Duration
 	// InDoubt is how long the database is asked what became of a transaction whose COMMIT it did not answer; 0 means 20
-	// seconds. See [Known].
+	// seconds. See [DB.KnownTx].
 	InDoubt time.Duration
 	// Waits ends when the process does: from then on it is asked for that for one second more at most; nil: it does not end.
 	Waits context.Context
@@ -136,7 +136,7 @@ const maxTries = 10
 // f must return what its statements return, wrapped or not, and have no effect but
 // through its transaction, or one that the next run of it replaces: where the database
 // undoes a transaction for the sake of another (a deadlock on PostgreSQL), Tx runs f
-// again, a few times. A commit whose outcome is not known is not repeated; see [Known.Tx].
+// again, a few times. A commit whose outcome is not known is not repeated; see [DB.KnownTx].
 func (d *DB) Tx(ctx context.Context, f func(*sql.Tx) error) error { return d.tx(ctx, d.Writes, f) }
 
 // UrgentTx is [DB.Tx] by [DB.Urgent].

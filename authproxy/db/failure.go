@@ -85,7 +85,7 @@ func LacksKey(err error) bool {
 
 // InDoubt reports whether a statement that failed may have had its effect: it was sent, and the answer did
 // not arrive. A pooler says so of a server that it has lost, and a server that ends while a COMMIT waits for a standby.
-// Of what [Known.Tx] returns it is so only if nobody could find out.
+// Of what [DB.KnownTx] returns it is so only if nobody could find out.
 func InDoubt(err error) bool {
 	if errors.Is(err, ErrInDoubt) {
 		return true

@@ -13,28 +13,16 @@ import (
 var ErrInDoubt = errors.New("whether it was done is not known, because the database did not answer")
 
 // doubtTime is how long the database is asked what became of a transaction unless [Config.InDoubt] says otherwise, and
-// lastDoubt how long after [Known.Waits] has ended; doubtPause is between two tries.
+// lastDoubt how long after [Config.Waits] has ended; doubtPause is between two tries.
 const (
 	doubtTime  = 20 * time.Second
 	lastDoubt  = time.Second
 	doubtPause = 200 * time.Millisecond
 )
 
-// ErrUnchanged, returned by the function of [Known.Tx], ends the transaction with nothing written, its name neither. Tx then
+// ErrUnchanged, returned by the function of [DB.KnownTx], ends the transaction with nothing written, its name neither. KnownTx then
 // returns no error.
 var ErrUnchanged = errors.New("nothing was to be changed")
-
-// Known makes transactions of which whoever asked is told, and the audit log has, whether they were done.
-type Known struct {
-	DB *DB
-	// Waits ends when the process does: from then on the database is asked for one second more at most; nil: it does not end.
-	Waits context.Context
-}
-
-// KnownTx is [Known.Tx] that waits as [Config.Waits] says.
-func (d *DB) KnownTx(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
-	return Known{DB: d, Waits: d.stopWaiting}.Tx(ctx, f)
-}
 
 // KnownAffected is [Affected] in a transaction of [DB.KnownTx].
 func (d *DB) KnownAffected(ctx context.Context, query string, args ...any) (n int64, err error) {
@@ -47,30 +35,30 @@ func (d *DB) KnownAffected(ctx context.Context, query string, args ...any) (n in
 	return n, err
 }
 
-// Tx is [DB.Tx] of which it is known whether it was committed: without an error it was, once, and with one it was not, and
-// will not be. Where the answer to its COMMIT is lost, it is tried again until the database says so, also when ctx has ended.
+// KnownTx is [DB.Tx] of which whoever asked is told, and the audit log has, whether it was committed: without an error it was, once, and
+// with one it was not, and will not be. Where the answer to its COMMIT is lost, it is tried again until the database says so, also when ctx has ended.
 // The error is [ErrInDoubt] if it does not say so in time.
 //
 // Each transaction begins with a row of its own name, so that of any number of tries at most one is committed: behind
 // it the next one finds the row, and one that the server has not ended yet is waited for. What f left
 // behind is thus that of the try that was committed. f is run with the context of its try. On SQLite the answer to a COMMIT is
 // that of a function.
-func (k Known) Tx(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
-	err := k.tx(ctx, f)
+func (d *DB) KnownTx(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
+	err := d.knownTx(ctx, f)
 	if errors.Is(err, ErrUnchanged) {
 		return nil
 	}
 	return err
 }
 
-func (k Known) tx(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
-	if !k.DB.Shared() {
-		return notDone(k.DB.Tx(ctx, func(tx *sql.Tx) error { return f(ctx, tx) }))
+func (d *DB) knownTx(ctx context.Context, f func(context.Context, *sql.Tx) error) error {
+	if !d.Shared() {
+		return notDone(d.Tx(ctx, func(tx *sql.Tx) error { return f(ctx, tx) }))
 	}
 	name, doubtful := doneMark+rand.Text(), false // doubtful: a try may have been committed
 	try := func(ctx context.Context) error {
-		err := k.DB.Tx(ctx, func(tx *sql.Tx) error {
-			n, err := Affected(ctx, tx, `INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name, markTime(k.DB.access.now()))
+		err := d.Tx(ctx, func(tx *sql.Tx) error {
+			n, err := Affected(ctx, tx, `INSERT INTO meta (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING`, name, markTime(d.access.now()))
 			if err != nil || n == 0 {
 				return err
 			}
@@ -86,7 +74,7 @@ func (k Known) tx(ctx context.Context, f func(context.Context, *sql.Tx) error) e
 	if err == nil || !doubtful && !(lost(err) && ctx.Err() == nil) {
 		return notDone(err)
 	}
-	ctx, end := k.Doubting(ctx)
+	ctx, end := d.Doubting(ctx)
 	defer end()
 	for {
 		if err = try(ctx); err == nil || !doubtful && !Passes(err) {
@@ -104,13 +92,14 @@ func (k Known) tx(ctx context.Context, f func(context.Context, *sql.Tx) error) e
 	}
 }
 
-// Doubting is the time in which it is tried to find out what became of something. It does not end with ctx.
-func (k Known) Doubting(ctx context.Context) (context.Context, context.CancelFunc) {
-	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), k.DB.inDoubt)
-	if k.Waits == nil {
+// Doubting is the time in which it is tried to find out what became of something. It does not end with ctx, and soon after
+// [Config.Waits].
+func (d *DB) Doubting(ctx context.Context) (context.Context, context.CancelFunc) {
+	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), d.inDoubt)
+	if d.stopWaiting == nil {
 		return ctx, end
 	}
-	stop := context.AfterFunc(k.Waits, func() { time.AfterFunc(lastDoubt, end) })
+	stop := context.AfterFunc(d.stopWaiting, func() { time.AfterFunc(lastDoubt, end) })
 	return ctx, func() { stop(); end() }
 }
 
@@ -137,7 +126,7 @@ type commitError struct{ error }
 
 func (e *commitError) Unwrap() error { return e.error }
 
-// doneMark begins the names of the rows of meta by which [Known.Tx] finds its transactions, and doneKept is how long they
+// doneMark begins the names of the rows of meta by which [DB.KnownTx] finds its transactions, and doneKept is how long they
 // are kept: longer than anybody asks.
 const (
 	doneMark = "done "

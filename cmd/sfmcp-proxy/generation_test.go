@@ -181,7 +181,7 @@ func TestFaultFT35OutcomesOutliveTheirProduct(t *testing.T) {
 			approvals := p.current.Load().approvals
 			r := spent(t, approvals, spentBinding)
 			release := hold(t, d.dir)
-			p.unsettled.EndWaits()
+			p.endWaits()
 			if err := approvals.Settle(t.Context(), r.ID, approval.Done, nil); err == nil || p.unsettled.Len() != 1 {
 				t.Errorf("settled while the database is held: %v, %d are left", err, p.unsettled.Len())
 			}
@@ -240,7 +240,7 @@ func TestFaultFT35GivenBackLateOutlivesAKill(t *testing.T) {
 		t.Fatal(err)
 	}
 	release := hold(t, d.dir)
-	p.unsettled.EndWaits()
+	p.endWaits()
 	if err := a.approvals.Unspend(t.Context(), r.ID); err == nil || !p.unsettled.GivesBack() {
 		t.Errorf("given back while the database is held: %v, %d are left", err, p.unsettled.Len())
 	}

@@ -48,8 +48,12 @@ type process struct {
 	current atomic.Pointer[product]
 	// unsettled are approved calls whose outcomes are still to be recorded, through all products.
 	unsettled *approval.Unsettled
-	asked     singleflight.Group // for metrics, what cannot be told to end
-	closings  sync.WaitGroup     // see closeBeside
+	// waits ends when the process does, by endWaits: whoever waits for a database that does not answer does so for one more
+	// second at most then, in every product. How calls ended has to be in the audit log before.
+	waits    context.Context
+	endWaits context.CancelFunc
+	asked    singleflight.Group // for metrics, what cannot be told to end
+	closings sync.WaitGroup     // see closeBeside
 
 	reread      func() (*config.Config, error) // reads the configuration again; nil: it is fixed
 	certificate *edge.Certificate              // nil: without TLS
@@ -66,7 +70,8 @@ func openProcess(ctx context.Context, c *config.Config, log *slog.Logger) (*proc
 	if err != nil {
 		return nil, err
 	}
-	p := &process{config: c, log: log, unsettled: approval.NewUnsettled()}
+	p := &process{config: c, log: log, unsettled: &approval.Unsettled{}}
+	p.waits, p.endWaits = context.WithCancel(context.WithoutCancel(ctx))
 	p.edge = edge.New(edge.Config{
 		TrustedProxies: trusted, RequestBytes: int64(c.Limits.RequestBytes), Connections: c.Limits.Connections, Log: log,
 		Unable: func(w http.ResponseWriter, r *http.Request, status int) { p.current.Load().unable.answer(w, r, status) },
@@ -95,7 +100,7 @@ func (p *process) closeBeside(closeIt func() error) {
 
 // close closes the current product, and waits for those that closeBeside closes.
 func (p *process) close() error {
-	p.unsettled.EndWaits()
+	p.endWaits()
 	err := p.current.Load().close()
 	p.closings.Wait()
 	if left := p.unsettled.Len(); left > 0 {
@@ -303,7 +308,7 @@ func (p *process) drain(public *http.Server) error {
 		p.log.Warn("calls still in flight were cut off", "after", drainTime, "requests", p.edge.Requests())
 		err = public.Close()
 	}
-	p.unsettled.EndWaits()
+	p.endWaits()
 	return err
 }
 

@@ -83,7 +83,7 @@ func openProduct(ctx context.Context, c *config.Config, of *process) (_ *product
 	if err != nil {
 		return nil, err
 	}
-	if p.stores, err = (&stores{config: c, log: of.log, ring: ring, now: time.Now, unsettled: of.unsettled}).open(ctx, p.outbound); err != nil {
+	if p.stores, err = (&stores{config: c, log: of.log, ring: ring, now: time.Now, unsettled: of.unsettled, waits: of.waits}).open(ctx, p.outbound); err != nil {
 		return nil, err
 	}
 	p.sweepClock.seen = audit.ClockOf(ctx, p.audit, p.now())

@@ -58,6 +58,7 @@ type stores struct {
 	links       *link.Store
 	approvals   *approval.Store
 	unsettled   *approval.Unsettled // of the process; nil: a command, which makes no calls
+	waits       context.Context     // of the process; nil: a command's
 	budgets     *budget.Store
 	outside     *outside.Store
 	notices     *notice.Courier
@@ -197,10 +198,7 @@ func (s *stores) usersCalled(ctx context.Context, who string) ([]grant.User, err
 // openDatabase opens the configuration's database for the key ring that it belongs to,
 // or says that one of the two is not the other's.
 func (s *stores) openDatabase(ctx context.Context) (*db.DB, error) {
-	database := db.Config{URL: s.config.Database, BusyTimeout: busyTimeout}
-	if s.unsettled != nil {
-		database.Waits = s.unsettled.Waits()
-	}
+	database := db.Config{URL: s.config.Database, BusyTimeout: busyTimeout, Waits: s.waits}
 	if err := database.Expect(s.ring); err != nil {
 		return nil, err
 	}
