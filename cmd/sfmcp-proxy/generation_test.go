@@ -116,14 +116,7 @@ func TestFaultFT44ReloadIsRecorded(t *testing.T) {
 func TestFaultFT42ProductsCloseSideBySide(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
-	c, err := config.Load(d.ConfigFile, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := openProcess(t.Context(), c, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, c := d.process()
 	first := p.current.Load()
 	p.reread = func() (*config.Config, error) {
 		next := *c
@@ -170,14 +163,7 @@ func TestFaultFT35OutcomesOutliveTheirProduct(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			d := startDemo(t)
-			c, err := config.Load(d.ConfigFile, nil)
-			if err != nil {
-				t.Fatal(err)
-			}
-			p, err := openProcess(t.Context(), c, slog.New(slog.DiscardHandler))
-			if err != nil {
-				t.Fatal(err)
-			}
+			p, c := d.process()
 			approvals := p.current.Load().approvals
 			r := spent(t, approvals, spentBinding)
 			release := hold(t, d.dir)
@@ -225,14 +211,7 @@ func spent(t *testing.T, approvals *approval.Store, b approval.Binding) *approva
 func TestFaultFT35GivenBackLateOutlivesAKill(t *testing.T) {
 	t.Parallel()
 	d := startDemo(t)
-	c, err := config.Load(d.ConfigFile, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := openProcess(t.Context(), c, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
+	p, _ := d.process()
 	a := p.current.Load()
 	r := spent(t, a.approvals, spentBinding)
 	if _, err := a.audit.Append(t.Context(), audit.Entry{Actor: actor.User("005A"), Action: audit.ToolCall, Outcome: audit.Intent, Org: "acme", Subject: "005A",
@@ -257,6 +236,36 @@ func TestFaultFT35GivenBackLateOutlivesAKill(t *testing.T) {
 	}
 	if got, err := a.approvals.Get(t.Context(), r.ID); err != nil || got.State != approval.Approved {
 		t.Errorf("it is %+v, %v", got, err)
+	}
+	if err := p.close(); err != nil {
+		t.Error(err)
+	}
+}
+
+// process opens the product of the demo in this process, without its doors.
+func (d *demo) process() (*process, *config.Config) {
+	d.t.Helper()
+	c, err := config.Load(d.ConfigFile, nil)
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	p, err := openProcess(d.t.Context(), c, slog.New(slog.DiscardHandler))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	return p, c
+}
+
+// FT-35: what is asked of a database that does not answer ends with the process, whichever product asks.
+func TestFaultFT35ProductsWaitNoLongerThanTheProcess(t *testing.T) {
+	t.Parallel()
+	p, _ := startDemo(t).process()
+	waits, end := p.current.Load().db.Doubting(t.Context())
+	defer end()
+	p.endWaits()
+	<-waits.Done()
+	if err := waits.Err(); !errors.Is(err, context.Canceled) { // and not because its own time is over
+		t.Error(err)
 	}
 	if err := p.close(); err != nil {
 		t.Error(err)
